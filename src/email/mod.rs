@@ -1,0 +1,26 @@
+//! From JSON and the bytes of a PDF to a checked email, and from that to a MIME message with its envelope.
+//! It knows nothing of SMTP sessions, forms and settings, nor of the words that people read: faults are codes.
+
+mod address;
+mod content;
+mod files;
+mod header;
+mod mailbox;
+mod markdown;
+mod message;
+mod request;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{Address, looks_like_address};
+pub use content::{Content, Slice, encode_base64};
+pub use files::{File, check_pdf};
+pub use mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
+pub use message::{Message, Role, Sender, compose};
+pub use request::Email;
+pub use text::check_header_text;
+
+/// More faults than this help nobody to mend an email, and a hostile list could make a fault of each of its items.
+const MAX_FAULTS: usize = 20;
