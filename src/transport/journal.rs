@@ -1,0 +1,186 @@
+//! What happened so far in one piece of work. It outlives the work's future: a cancelled or overdue job is dropped where
+//! it stands, and the journal still knows which step that was and whether the content had been sent to its end.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::certificate::CertificateFacts;
+use super::ending::{Ending, Failure, Outcome, ServerWords, Step};
+
+/// What a step found out, for the report.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub addresses: Vec<SocketAddr>,
+    pub address: Option<SocketAddr>,
+    pub tls_version: Option<&'static str>,
+    pub cipher: Option<String>,
+    pub certificate: Option<Box<CertificateFacts>>,
+    /// The system has no certificate store; the built-in list of authorities was used.
+    pub builtin_roots: bool,
+    pub extensions: Vec<String>,
+    pub size_limit: Option<u64>,
+    pub mechanism: Option<&'static str>,
+    pub bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    pub step: Step,
+    pub failed: bool,
+    pub took: Duration,
+    pub found: Found,
+    pub server: Option<ServerWords>,
+}
+
+/// Told of each step as it begins and of each permille of the upload.
+pub type Listener = Box<dyn Fn(Step, u16)>;
+
+pub struct Journal {
+    inner: RefCell<Inner>,
+    listener: Listener,
+}
+
+struct Inner {
+    records: Vec<StepRecord>,
+    began: Instant,
+    open: bool,
+    outcomes: Vec<Outcome>,
+    content_ended: bool,
+    permille: u16,
+}
+
+impl Journal {
+    pub fn new(recipients: usize, listener: Listener) -> Self {
+        let inner = Inner {
+            records: Vec::new(),
+            began: Instant::now(),
+            open: false,
+            outcomes: vec![Outcome::NotSent; recipients],
+            content_ended: false,
+            permille: 0,
+        };
+        Self { inner: RefCell::new(inner), listener }
+    }
+
+    /// Ends the step before it well, and begins this one. A step that goes on (the greeting after STARTTLS) is one record.
+    pub fn begin(&self, step: Step) {
+        let permille = {
+            let mut inner = self.inner.borrow_mut();
+            if inner.open && inner.records.last().is_some_and(|record| record.step == step) {
+                return;
+            }
+            inner.close(false);
+            inner.open = true;
+            inner.began = Instant::now();
+            inner.records.push(StepRecord {
+                step,
+                failed: false,
+                took: Duration::ZERO,
+                found: Found::default(),
+                server: None,
+            });
+            inner.permille
+        };
+        (self.listener)(step, permille);
+    }
+
+    pub fn found(&self, note: impl FnOnce(&mut Found)) {
+        if let Some(record) = self.inner.borrow_mut().records.last_mut() {
+            note(&mut record.found);
+        }
+    }
+
+    pub fn server_said(&self, words: ServerWords) {
+        if let Some(record) = self.inner.borrow_mut().records.last_mut() {
+            record.server = Some(words);
+        }
+    }
+
+    pub fn outcome(&self, recipient: usize, outcome: Outcome) {
+        if let Some(slot) = self.inner.borrow_mut().outcomes.get_mut(recipient) {
+            *slot = outcome;
+        }
+    }
+
+    pub fn uploaded(&self, done: u64, total: u64) {
+        let permille = u16::try_from(done.saturating_mul(1000) / total.max(1)).unwrap_or(1000).min(1000);
+        let step = {
+            let mut inner = self.inner.borrow_mut();
+            if inner.permille == permille {
+                return;
+            }
+            inner.permille = permille;
+            inner.records.last().map(|record| record.step)
+        };
+        if let Some(step) = step {
+            (self.listener)(step, permille);
+        }
+    }
+
+    /// The last byte of the content has left our hands: from here on only the server's verdict says what became of it.
+    pub fn content_ended(&self) {
+        self.inner.borrow_mut().content_ended = true;
+    }
+
+    pub fn has_content_ended(&self) -> bool {
+        self.inner.borrow().content_ended
+    }
+
+    /// A verdict came: what failed afterwards is not uncertain any more.
+    pub fn verdict_came(&self) {
+        self.inner.borrow_mut().content_ended = false;
+    }
+
+    /// The work is over: the open step gets its time, recipients that were taken get the email's fate.
+    pub fn finish(&self, ending: Ending) {
+        let fate = match ending {
+            Ending::Accepted | Ending::AcceptedPartly => Outcome::Accepted,
+            Ending::NoVerdict => Outcome::Uncertain,
+            _ => Outcome::NotSent,
+        };
+        let mut inner = self.inner.borrow_mut();
+        inner.close(fate != Outcome::Accepted);
+        for outcome in &mut inner.outcomes {
+            if *outcome == Outcome::Taken {
+                *outcome = fate.clone();
+            }
+        }
+    }
+
+    /// A failure in a step whose server words were not noted yet.
+    pub fn failed(&self, failure: &Failure) {
+        if let Some(words) = &failure.server {
+            self.server_said(words.clone());
+        }
+        if let Some(certificate) = &failure.certificate {
+            self.found(|found| found.certificate = Some(certificate.clone()));
+        }
+    }
+
+    pub fn step(&self) -> Option<Step> {
+        self.inner.borrow().records.last().map(|record| record.step)
+    }
+
+    pub fn steps(&self) -> Vec<StepRecord> {
+        self.inner.borrow().records.clone()
+    }
+
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.inner.borrow().outcomes.clone()
+    }
+}
+
+impl Inner {
+    fn close(&mut self, failed: bool) {
+        if !self.open {
+            return;
+        }
+        self.open = false;
+        let took = self.began.elapsed();
+        if let Some(record) = self.records.last_mut() {
+            record.took = took;
+            record.failed = failed;
+        }
+    }
+}

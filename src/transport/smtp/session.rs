@@ -1,0 +1,210 @@
+//! From a socket to a server that listens: TLS, greeting, EHLO, STARTTLS (RFC 5321, 3207, 8314).
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::super::connect::{connect, look_up};
+use super::super::tls::handshake_failure;
+use super::super::words::Redactor;
+use super::super::{CertificateFacts, Ending, Failure, Journal, Network, Step};
+use super::extensions::Extensions;
+use super::reply::{Class, Reply};
+use super::wire::{Stream, Wire};
+use super::{Security, Server};
+
+pub struct Session {
+    pub wire: Wire,
+    pub extensions: Extensions,
+    /// Between the 354 of DATA and the verdict: what is written now is content, never a command.
+    pub in_content: bool,
+}
+
+impl Session {
+    /// Up to the point where a login can follow.
+    pub async fn open(server: &Server, network: &Network, journal: &Journal) -> Result<Self, Failure> {
+        let deadlines = &network.deadlines;
+        let addresses = look_up(&server.host, server.port, deadlines, journal).await?;
+        let stream = connect(addresses, deadlines, journal).await?;
+        let redactor = Rc::new(match &server.login {
+            Some(login) => Redactor::new(&login.username, Some(&login.password)),
+            None => Redactor::new("", None),
+        });
+        let (peer, local) = match (stream.peer_addr(), stream.local_addr()) {
+            (Ok(peer), Ok(local)) => (peer, local),
+            (Err(error), _) | (_, Err(error)) => {
+                return Err(Failure::new(Ending::Disconnected).detail(error.to_string()));
+            }
+        };
+        let hello = network.hello_name.clone().unwrap_or_else(|| hello_name(local.ip()));
+        let opening = Opening { server, network, journal, hello, redactor };
+        let plain = |redactor| Wire::new(Box::new(stream), peer, false, redactor);
+        match server.security {
+            Security::Tls => {
+                let wire = opening.secure(plain(Rc::clone(&opening.redactor))).await?;
+                opening.greet(wire).await
+            }
+            Security::StartTls => {
+                let session = opening.greet(plain(Rc::clone(&opening.redactor))).await?;
+                opening.start_tls(session).await
+            }
+            Security::None => opening.greet(plain(Rc::clone(&opening.redactor))).await,
+        }
+    }
+}
+
+struct Opening<'s> {
+    server: &'s Server,
+    network: &'s Network,
+    journal: &'s Journal,
+    hello: String,
+    redactor: Rc<Redactor>,
+}
+
+impl Opening<'_> {
+    async fn greet(&self, mut wire: Wire) -> Result<Session, Failure> {
+        self.journal.begin(Step::Greeting);
+        let greeting = wire.reply(self.network.deadlines.command).await?;
+        if greeting.code != 220 {
+            return Err(refusal(&wire, &greeting, [Ending::ServerBusy, Ending::ServerRefused]));
+        }
+        self.journal.server_said(wire.words(&greeting));
+        self.hello(wire).await
+    }
+
+    /// EHLO, or HELO where EHLO is not known. What an earlier one told is forgotten (RFC 3207 section 4.2).
+    async fn hello(&self, mut wire: Wire) -> Result<Session, Failure> {
+        let limit = self.network.deadlines.command;
+        let mut reply = wire.command(format!("EHLO {}\r\n", self.hello).as_bytes(), limit).await?;
+        let knows_extensions = !matches!(reply.code, 500 | 502 | 504 | 550);
+        if !knows_extensions {
+            reply = wire.command(format!("HELO {}\r\n", self.hello).as_bytes(), limit).await?;
+        }
+        if !reply.is_success() {
+            return Err(refusal(&wire, &reply, [Ending::ServerBusy, Ending::ServerRefused]));
+        }
+        let extensions = if knows_extensions { Extensions::read(&reply) } else { Extensions::default() };
+        self.journal.found(|found| {
+            found.extensions = extensions.names();
+            found.size_limit = extensions.size_limit();
+        });
+        Ok(Session { wire, extensions, in_content: false })
+    }
+
+    async fn start_tls(&self, session: Session) -> Result<Session, Failure> {
+        let Session { mut wire, extensions, .. } = session;
+        self.journal.begin(Step::Tls);
+        if !extensions.has("STARTTLS") {
+            return Err(Ending::TlsNotOffered.into());
+        }
+        let reply = match wire.command(b"STARTTLS\r\n", self.network.deadlines.command).await {
+            Err(failure) if failure.ending == Ending::BadReply => return Err(Ending::BytesBeforeTls.into()),
+            other => other?,
+        };
+        if reply.code != 220 {
+            return Err(refusal(&wire, &reply, [Ending::TlsRefused, Ending::TlsRefused]));
+        }
+        // What came in clear could have been put there by anyone on the way (RFC 3207 section 6).
+        if wire.has_waiting_bytes() || wire.quiet().is_err() {
+            return Err(Ending::BytesBeforeTls.into());
+        }
+        let wire = self.secure(wire).await?;
+        self.hello(wire).await
+    }
+
+    async fn secure(&self, wire: Wire) -> Result<Wire, Failure> {
+        self.journal.begin(Step::Tls);
+        let (config, builtin_roots) = self.network.tls.config(self.server.trust)?;
+        let name = ServerName::try_from(self.server.host.clone())
+            .map_err(|error| Failure::new(Ending::CertificateWrongName).detail(error.to_string()))?;
+        let peer = wire.peer;
+        let handshake = TlsConnector::from(config).connect(name, wire.into_stream());
+        let stream = timeout(self.network.deadlines.tls, handshake)
+            .await
+            .map_err(|_| Failure::new(Ending::TimedOut))?
+            .map_err(|error: io::Error| handshake_failure(&error))?;
+        self.note(&stream, builtin_roots);
+        Ok(Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor)))
+    }
+
+    fn note(&self, stream: &TlsStream<Box<dyn Stream>>, builtin_roots: bool) {
+        let (_, connection) = stream.get_ref();
+        self.journal.found(|found| {
+            found.builtin_roots = builtin_roots;
+            found.tls_version = connection.protocol_version().map(|version| match version {
+                rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+                _ => "TLS 1.2",
+            });
+            found.cipher =
+                connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
+            found.certificate = connection
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .map(|certificate| Box::new(CertificateFacts::read(certificate)));
+        });
+    }
+}
+
+/// The failure that a reply other than the hoped-for one means.
+pub fn refusal(wire: &Wire, reply: &Reply, [deferred, refused]: [Ending; 2]) -> Failure {
+    let words = wire.words(reply);
+    match reply.class() {
+        Class::Deferred => Failure::new(deferred).words(words),
+        Class::Refused => Failure::new(refused).words(words),
+        Class::Success | Class::Continue => {
+            Failure::new(Ending::BadReply).words(words).detail(super::reply::BadReply::Unexpected.describe())
+        }
+    }
+}
+
+/// The machine's name if it is a domain, else the address literal of our side (RFC 5321 section 4.1.4).
+fn hello_name(local: IpAddr) -> String {
+    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    if is_domain(&machine) {
+        return machine;
+    }
+    match local {
+        IpAddr::V4(address) => format!("[{address}]"),
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    }
+}
+
+/// At least two labels of letters, digits and hyphens.
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 253
+        && name.contains('.')
+        && name.split('.').all(is_label)
+        && !name.to_ascii_lowercase().ends_with(".localdomain")
+        && name.parse::<IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_domain_is_given_as_our_name() {
+        for name in ["mail.example.com", "a-b.c"] {
+            assert!(is_domain(name), "{name}");
+        }
+        for name in ["", "localhost", "pc", "localhost.localdomain", "a..b", "-a.b", "a_b.c", "10.0.0.1", "a b.c"] {
+            assert!(!is_domain(name), "{name}");
+        }
+        if !is_domain(&nix::unistd::gethostname().unwrap().into_string().unwrap()) {
+            assert_eq!(hello_name("127.0.0.1".parse().unwrap()), "[127.0.0.1]");
+            assert_eq!(hello_name("::1".parse().unwrap()), "[IPv6:::1]");
+        }
+    }
+}

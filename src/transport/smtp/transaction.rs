@@ -1,0 +1,242 @@
+//! One email from MAIL to the verdict (RFC 5321 section 3.3). All recipients or none, unless partial delivery is allowed.
+
+use crate::email::{Content, Message, Slice, encode_base64};
+
+use super::super::{Deadlines, Ending, Failure, Journal, Outcome, Step};
+use super::reply::{Class, Reply};
+use super::session::{Session, refusal};
+
+pub async fn transact(
+    session: &mut Session,
+    message: &Message,
+    partial: bool,
+    deadlines: &Deadlines,
+    journal: &Journal,
+) -> Result<Ending, Failure> {
+    let mut transaction = Transaction { session, message, deadlines, journal };
+    transaction.sender().await?;
+    let all_taken = transaction.recipients(partial).await?;
+    transaction.content().await?;
+    transaction.verdict().await?;
+    Ok(if all_taken { Ending::Accepted } else { Ending::AcceptedPartly })
+}
+
+struct Transaction<'t> {
+    session: &'t mut Session,
+    message: &'t Message,
+    deadlines: &'t Deadlines,
+    journal: &'t Journal,
+}
+
+impl Transaction<'_> {
+    async fn command(&mut self, line: &str) -> Result<Reply, Failure> {
+        self.session.wire.command(line.as_bytes(), self.deadlines.command).await
+    }
+
+    fn refusal(&self, reply: &Reply, endings: [Ending; 2]) -> Failure {
+        let mut failure = refusal(&self.session.wire, reply, endings);
+        // RFC 3463: X.3.4 is "message too big for system"; RFC 1870: 552 to MAIL or after the content.
+        if reply.code == 552 || reply.enhanced().is_some_and(|code| code.ends_with(".3.4")) {
+            failure.ending = Ending::TooLarge;
+            failure.size =
+                Some((self.message.content.size(), self.session.extensions.size_limit().unwrap_or_default()));
+        }
+        if reply.code == 530 {
+            failure.ending = Ending::LoginRequired;
+        }
+        failure
+    }
+
+    async fn sender(&mut self) -> Result<(), Failure> {
+        self.journal.begin(Step::Sender);
+        let (message, size) = (self.message, self.message.content.size());
+        let mut line = format!("MAIL FROM:<{}>", message.sender.as_str());
+        if let Some(limit) = self.session.extensions.size_limit()
+            && size > limit
+        {
+            let mut failure = Failure::new(Ending::TooLarge);
+            failure.size = Some((size, limit));
+            return Err(failure);
+        }
+        if self.session.extensions.has("SIZE") {
+            line.push_str(" SIZE=");
+            line.push_str(&size.to_string());
+        }
+        if message.needs_smtputf8 {
+            if !self.session.extensions.has("SMTPUTF8") {
+                return Err(Ending::AddressNotSupported.into());
+            }
+            line.push_str(" SMTPUTF8");
+        }
+        line.push_str("\r\n");
+        let reply = self.command(&line).await?;
+        if !reply.is_success() {
+            return Err(self.refusal(&reply, [Ending::SenderDeferred, Ending::SenderRefused]));
+        }
+        self.journal.server_said(self.session.wire.words(&reply));
+        Ok(())
+    }
+
+    /// Every recipient is asked for, so that each one's outcome is known; then all or nothing.
+    async fn recipients(&mut self, partial: bool) -> Result<bool, Failure> {
+        self.journal.begin(Step::Recipient);
+        let (mut taken, mut worst) = (0, None::<(Class, Failure)>);
+        for (at, recipient) in self.message.recipients.iter().enumerate() {
+            let reply = self.command(&format!("RCPT TO:<{}>\r\n", recipient.address.as_str())).await?;
+            let words = self.session.wire.words(&reply);
+            let outcome = match reply.class() {
+                Class::Success => {
+                    taken += 1;
+                    Outcome::Taken
+                }
+                Class::Deferred => Outcome::Deferred(words.clone()),
+                Class::Refused => Outcome::Refused(words.clone()),
+                Class::Continue => return Err(self.refusal(&reply, [Ending::BadReply; 2])),
+            };
+            self.journal.server_said(words);
+            self.journal.outcome(at, outcome);
+            let class = reply.class();
+            if class != Class::Success && !matches!(worst, Some((Class::Refused, _))) {
+                let failure = self.refusal(&reply, [Ending::RecipientDeferred, Ending::RecipientRefused]);
+                // The first refusal is told; a refusal outranks a deferral, as it will not go away by waiting.
+                if worst.is_none() || class == Class::Refused {
+                    worst = Some((class, failure));
+                }
+            }
+            // 421: the server is hanging up, and would not answer the next one.
+            if reply.code == 421 {
+                break;
+            }
+        }
+        match worst {
+            None => Ok(true),
+            Some(_) if partial && taken > 0 => Ok(false),
+            Some((_, failure)) => Err(failure),
+        }
+    }
+
+    async fn content(&mut self) -> Result<(), Failure> {
+        self.journal.begin(Step::Content);
+        let reply = self.command("DATA\r\n").await?;
+        if reply.code != 354 {
+            return Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]));
+        }
+        self.session.in_content = true;
+        let content: &Content = &self.message.content;
+        let (total, mut done) = (content.size(), 0);
+        self.journal.found(|found| found.bytes = Some(total));
+        let mut slices = content.slices();
+        let mut stuffing = Stuffing::default();
+        let mut flight = Vec::with_capacity(FLIGHT);
+        let mut next = slices.next();
+        while let Some(slice) = next {
+            match slice {
+                Slice::Text(text) => {
+                    stuffing.stuff(text, &mut flight);
+                    done += text.len() as u64;
+                }
+                // Base64 never begins a line with a dot, and a file's lines are whole.
+                Slice::File(raw) => {
+                    let before = flight.len();
+                    encode_base64(raw, &mut flight);
+                    done += (flight.len() - before) as u64;
+                }
+            }
+            next = slices.next();
+            match next {
+                // The end of a file, the boundary behind it and the dot travel in one write.
+                Some(Slice::Text(text)) if text.len() <= SMALL => continue,
+                Some(_) => self.session.wire.upload(&flight, self.deadlines.upload).await?,
+                None => {
+                    flight.extend_from_slice(b".\r\n");
+                    // Nothing may have been said before the dot.
+                    self.session.wire.quiet().map_err(as_content)?;
+                    self.session.wire.upload(&flight, self.deadlines.upload).await?;
+                    self.journal.content_ended();
+                }
+            }
+            flight.clear();
+            self.journal.uploaded(done, total);
+        }
+        // Bytes that the TLS layer still holds may be the dot: a flush that fails is as uncertain as a verdict that does not come.
+        self.session.wire.flush(self.deadlines.upload).await.map_err(no_verdict)
+    }
+
+    async fn verdict(&mut self) -> Result<(), Failure> {
+        self.journal.begin(Step::Verdict);
+        let reply = self.session.wire.reply(self.deadlines.verdict).await.map_err(no_verdict)?;
+        let words = self.session.wire.words(&reply);
+        self.session.in_content = false;
+        match reply.class() {
+            Class::Continue => Err(no_verdict(Failure::new(Ending::BadReply).words(words))),
+            Class::Success => {
+                self.journal.verdict_came();
+                self.journal.server_said(words);
+                Ok(())
+            }
+            Class::Deferred | Class::Refused => {
+                self.journal.verdict_came();
+                Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]))
+            }
+        }
+    }
+}
+
+/// A text that goes into the same write as what is before it.
+const SMALL: usize = 4096;
+/// A full slice of a file in base64, the boundary behind it, and the dot.
+const FLIGHT: usize = 65_520 + SMALL;
+
+/// After the end of the content, whatever goes wrong leaves open what the server did with it.
+fn no_verdict(failure: Failure) -> Failure {
+    Failure { ending: Ending::NoVerdict, ..failure }
+}
+
+/// A refusal before the dot is about the content.
+fn as_content(failure: Failure) -> Failure {
+    let ending = match failure.ending {
+        Ending::ServerBusy => Ending::ContentDeferred,
+        Ending::ServerRefused => Ending::ContentRefused,
+        other => other,
+    };
+    Failure { ending, ..failure }
+}
+
+/// A dot that begins a line is doubled (RFC 5321 section 4.5.2), also where a line begins in one slice and the last one ended in CRLF.
+struct Stuffing {
+    at_line_start: bool,
+}
+
+impl Default for Stuffing {
+    fn default() -> Self {
+        Self { at_line_start: true }
+    }
+}
+
+impl Stuffing {
+    fn stuff(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            if self.at_line_start && line.first() == Some(&b'.') {
+                out.push(b'.');
+            }
+            out.extend_from_slice(line);
+            self.at_line_start = line.last() == Some(&b'\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_are_doubled_at_line_starts_only_whatever_the_slices() {
+        let text = b".a\r\n..b\r\nc.d\r\n.\r\n";
+        for cut in 0..=text.len() {
+            let (mut stuffing, mut out) = (Stuffing::default(), Vec::new());
+            stuffing.stuff(&text[..cut], &mut out);
+            stuffing.stuff(&text[cut..], &mut out);
+            assert_eq!(out, b"..a\r\n...b\r\nc.d\r\n..\r\n", "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! TLS for both protocols: whom to trust, and why a handshake failed.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+
+use once_cell::unsync::OnceCell;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, OtherError,
+    RootCertStore, SignatureScheme,
+};
+use rustls_platform_verifier::Verifier;
+
+use super::certificate::{CertificateFacts, Fingerprint};
+use super::ending::{Ending, Failure};
+
+/// Which certificate a server may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// One that the system's authorities vouch for, or the host's extra ones.
+    Authorities,
+    /// This one and no other.
+    Pinned(Fingerprint),
+}
+
+/// The client configurations of one account. They are made at the first use (reading the system's store costs
+/// milliseconds) and kept, because session tickets live in them.
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    extra_roots: Vec<CertificateDer<'static>>,
+    authorities: OnceCell<(Arc<ClientConfig>, bool)>,
+    pinned: RefCell<Option<(Fingerprint, Arc<ClientConfig>)>>,
+}
+
+impl Tls {
+    pub fn new(extra_roots: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            // Given to each configuration explicitly: the process-wide default is the host's to choose.
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            extra_roots,
+            authorities: OnceCell::new(),
+            pinned: RefCell::new(None),
+        }
+    }
+
+    /// The configuration, and whether the built-in list of authorities stands in for a missing system store.
+    pub fn config(&self, trust: Trust) -> Result<(Arc<ClientConfig>, bool), Failure> {
+        match trust {
+            Trust::Authorities => self
+                .authorities
+                .get_or_try_init(|| {
+                    let (inner, builtin) = self.authorities_verifier()?;
+                    self.build(Arc::new(Recorded { inner })).map(|config| (config, builtin))
+                })
+                .map(|(config, builtin)| (Arc::clone(config), *builtin)),
+            Trust::Pinned(fingerprint) => {
+                let mut pinned = self.pinned.borrow_mut();
+                match &*pinned {
+                    Some((kept, config)) if *kept == fingerprint => Ok((Arc::clone(config), false)),
+                    _ => {
+                        let verifier = Pin { fingerprint, provider: Arc::clone(&self.provider) };
+                        let config = self.build(Arc::new(verifier))?;
+                        *pinned = Some((fingerprint, Arc::clone(&config)));
+                        Ok((config, false))
+                    }
+                }
+            }
+        }
+    }
+
+    fn authorities_verifier(&self) -> Result<(Arc<dyn ServerCertVerifier>, bool), Failure> {
+        let provider = || Arc::clone(&self.provider);
+        // It fails where the system has no store, as slim containers do not.
+        if let Ok(system) = Verifier::new(provider()) {
+            let verifier = if self.extra_roots.is_empty() {
+                Ok(system)
+            } else {
+                Verifier::new_with_extra_roots(self.extra_roots.iter().cloned(), provider())
+            };
+            let verifier = verifier.map_err(|error| Failure::new(Ending::TlsFailed).detail(error.to_string()))?;
+            return Ok((Arc::new(verifier), false));
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+        roots.add_parsable_certificates(self.extra_roots.iter().cloned());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| Failure::new(Ending::TlsFailed).detail(error.to_string()))?;
+        Ok((verifier, true))
+    }
+
+    fn build(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<ClientConfig>, Failure> {
+        let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Failure::new(Ending::TlsFailed).detail(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+}
+
+/// Carries a refused certificate inside rustls' error, so that the one that was refused can be shown.
+#[derive(Debug)]
+struct RefusedCertificate {
+    ending: Ending,
+    facts: CertificateFacts,
+    detail: String,
+}
+
+impl std::fmt::Display for RefusedCertificate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for RefusedCertificate {}
+
+fn refused(ending: Ending, certificate: &CertificateDer<'_>, detail: String) -> TlsError {
+    let facts = CertificateFacts::read(certificate);
+    let refused = RefusedCertificate { ending, facts, detail };
+    TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))
+}
+
+/// Asks the authorities, and keeps the certificate that they refuse.
+#[derive(Debug)]
+struct Recorded {
+    inner: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for Recorded {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(|error| {
+            let ending = match &error {
+                TlsError::InvalidCertificate(why) => certificate_ending(why, end_entity),
+                _ => Ending::CertificateInvalid,
+            };
+            refused(ending, end_entity, error.to_string())
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+fn certificate_ending(why: &CertificateError, certificate: &CertificateDer<'_>) -> Ending {
+    use CertificateError as C;
+    match why {
+        C::Expired | C::ExpiredContext { .. } => Ending::CertificateExpired,
+        C::NotValidYet | C::NotValidYetContext { .. } => Ending::CertificateNotYetValid,
+        C::NotValidForName | C::NotValidForNameContext { .. } => Ending::CertificateWrongName,
+        C::UnknownIssuer => Ending::CertificateUntrusted,
+        // A self-signed certificate fails as "CA used as end entity" before anyone asks who signed it.
+        _ if CertificateFacts::read(certificate).self_signed => Ending::CertificateUntrusted,
+        _ => Ending::CertificateInvalid,
+    }
+}
+
+/// Accepts one certificate, whatever its issuer, names and dates say: a person compared its fingerprint.
+#[derive(Debug)]
+struct Pin {
+    fingerprint: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        if Fingerprint::of(end_entity) == self.fingerprint {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            let detail = format!("expected the certificate {}", self.fingerprint);
+            Err(refused(Ending::CertificateChanged, end_entity, detail))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What a failed handshake means.
+pub fn handshake_failure(error: &io::Error) -> Failure {
+    match tls_error(error) {
+        Some(error) => tls_failure(error),
+        None if error.kind() == io::ErrorKind::TimedOut => Failure::new(Ending::TimedOut),
+        None => Failure::new(Ending::Disconnected).detail(error.to_string()),
+    }
+}
+
+/// The TLS library's error inside an I/O error, if there is one.
+pub fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>())
+}
+
+pub fn tls_failure(error: &TlsError) -> Failure {
+    let ending = match error {
+        TlsError::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
+            if let Some(refused) = other.downcast_ref::<RefusedCertificate>() {
+                let mut failure = Failure::new(refused.ending).detail(refused.detail.clone());
+                failure.certificate = Some(Box::new(refused.facts.clone()));
+                return failure;
+            }
+            Ending::CertificateInvalid
+        }
+        TlsError::InvalidCertificate(_) => Ending::CertificateInvalid,
+        TlsError::InvalidMessage(_) => Ending::TlsNotSpoken,
+        TlsError::AlertReceived(AlertDescription::ProtocolVersion) | TlsError::PeerIncompatible(_) => Ending::TlsTooOld,
+        _ => Ending::TlsFailed,
+    };
+    Failure::new(ending).detail(error.to_string())
+}

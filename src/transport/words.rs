@@ -1,0 +1,82 @@
+//! Makes what a server said safe to show to a person.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::secret::Secret;
+
+/// Longer server texts are cut to this many bytes.
+const LONGEST: usize = 512;
+
+/// The secrets of one session in each form in which a server could echo them.
+pub struct Redactor {
+    forms: Vec<Secret>,
+}
+
+impl Redactor {
+    pub fn new(username: &str, secret: Option<&Secret>) -> Self {
+        let mut forms = Vec::new();
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            let plain = format!("\0{username}\0{}", secret.expose());
+            forms.push(Secret::new(STANDARD.encode(&plain)));
+            forms.push(Secret::new(plain));
+            forms.push(Secret::new(STANDARD.encode(secret.expose())));
+            forms.push(secret.clone());
+        }
+        Self { forms }
+    }
+
+    /// Secrets replaced, control and bidirectional characters gone, white space folded, at most 512 bytes.
+    pub fn clean(&self, text: &[u8]) -> String {
+        let mut text = String::from_utf8_lossy(text).into_owned();
+        for form in &self.forms {
+            if text.contains(form.expose()) {
+                text = text.replace(form.expose(), "[secret]");
+            }
+        }
+        let visible: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
+        let mut folded = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+        if folded.len() > LONGEST {
+            let cut = (0..=LONGEST - '…'.len_utf8()).rev().find(|&at| folded.is_char_boundary(at)).unwrap_or(0);
+            folded.truncate(cut);
+            folded.push('…');
+        }
+        folded
+    }
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{61C}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echoed_password_is_replaced_in_clear_and_in_base64() {
+        let password = Secret::new("hunter2-é".to_owned());
+        let redactor = Redactor::new("ana", Some(&password));
+        let echo = format!(
+            "bad {} {} {}",
+            password.expose(),
+            STANDARD.encode(password.expose()),
+            STANDARD.encode("\0ana\0hunter2-é")
+        );
+        assert_eq!(redactor.clean(echo.as_bytes()), "bad [secret] [secret] [secret]");
+    }
+
+    #[test]
+    fn control_and_bidirectional_characters_do_not_reach_people() {
+        let redactor = Redactor::new("", None);
+        assert_eq!(redactor.clean(b"a\x1b[31m\r\nb\0c\xff"), "a [31m b c\u{fffd}");
+        assert_eq!(redactor.clean("x\u{202e}y\u{2066}z".as_bytes()), "x y z");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let cleaned = Redactor::new("", None).clean("é".repeat(1000).as_bytes());
+        assert!(cleaned.len() <= LONGEST && cleaned.ends_with('…'), "{}", cleaned.len());
+    }
+}
