@@ -1,0 +1,10 @@
+//! Turns what happened into words: the texts that people read, the facts about providers, and for each way to fail the
+//! sentence and the advice. It knows nothing of forms, stores or the C ABI.
+
+mod advice;
+mod providers;
+mod texts;
+
+pub use advice::{Problem, Situation, explain};
+pub use providers::{AppPassword, Provider, provider_of_address, provider_of_host};
+pub use texts::Texts;

@@ -1,0 +1,361 @@
+### Every text that reaches a person, in English. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Sending
+field-protocol = Send through
+choice-protocol-smtp = My email provider (SMTP)
+choice-protocol-http = A web service (HTTP relay)
+help-protocol = Most people choose their email provider.
+field-http_server = Web service address
+help-http_server = The address that the operator of the web service gave you.
+placeholder-http_server = https://email.example.com/
+field-http_token = Access token
+help-http_token = Only if the operator of the web service gave you one.
+field-smtp_host = SMTP server
+help-smtp_host = The name of your provider's outgoing mail server, for example smtp.gmail.com, smtp.mail.yahoo.com or smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Port
+help-smtp_port = 465 and 587 are the usual ones. Your provider's help pages say which.
+placeholder-smtp_port = 587
+field-smtp_security = Encryption
+help-smtp_security = Automatic fits nearly every server: TLS on port 465, STARTTLS on every other port. A connection that cannot be encrypted is not used.
+choice-smtp_security-auto = Automatic (recommended)
+choice-smtp_security-tls = TLS from the start (usual on port 465)
+choice-smtp_security-starttls = STARTTLS (usual on port 587)
+choice-smtp_security-none = None: everything travels readable
+field-allow_insecure_login = Send my password unencrypted
+help-allow_insecure_login = Anyone on the way to the server can then read the password. Only for a server on your own network.
+field-username = Username
+help-username = Often your full email address. Leave it empty if the server wants no login.
+placeholder-username = name@example.com
+field-email_address = Email address
+help-email_address = The address that your emails are sent from.
+placeholder-email_address = name@example.com
+field-password = Password
+help-password = The password of this email account. Leave it empty to keep the one that is stored.
+help-password-app_password = { $provider } takes an app password here, not your normal one.
+help-password-two_steps = If 2-step verification is on, { $provider } takes an app password here, not your normal one.
+help-password-sign_in = { $provider } has switched password sign-in for email programs off, or is about to. If the test is refused, ask your administrator to allow it ("Authenticated SMTP").
+field-sender_name = Sender name
+help-sender_name = The name that the people you write to see, usually your business's name.
+field-send_copy = Send a copy of every email to this address
+help-send_copy = For your own records. The people you write to do not see it.
+field-copy_to = Address for copies
+help-copy_to = Several addresses are separated by commas.
+placeholder-copy_to = archive@example.com
+field-different_reply_to = Receive email replies at a different address than you send from
+help-different_reply_to = Replies then go to the address below.
+field-reply_to = Address for replies
+help-reply_to = Several addresses are separated by commas.
+placeholder-reply_to = office@example.com
+field-allow_untrusted_certificate = Trust this server's own certificate
+help-allow_untrusted_certificate = Only for a server of your own with a self-signed certificate. Run the test, compare the fingerprint that it shows, and accept it.
+field-trusted_certificate = Certificate fingerprint
+help-trusted_certificate = SHA-256. Filled in when you accept the certificate that the test shows; from then on only that certificate is accepted.
+button-test = Test email settings
+button-update = Update
+button-email = Email
+
+why_not-fields = Some fields still need your attention.
+why_not-not_configured = Email is not set up yet. Fill in the email settings first.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = Port 25 is meant for mail between servers, and many internet providers block it. Use 587 or 465 if your provider offers them.
+warning-no_encryption = Your emails, and the documents in them, travel readable for anyone on the way.
+warning-own_certificate = Only the one certificate with this fingerprint is trusted. When the server gets a new one, run the test again and accept it.
+
+fault-required = This is needed.
+fault-required-http_server = Enter the web service's address.
+fault-required-smtp_host = Enter the name of your provider's SMTP server.
+fault-required-smtp_port = Enter the port: 587 or 465 with most providers.
+fault-required-email_address = Enter the email address that you send from.
+fault-required-password = Enter the password of this account.
+fault-required-copy_to = Enter the address that gets the copies, or untick the box above.
+fault-required-reply_to = Enter the address that replies should go to.
+fault-required-trusted_certificate = Run the test and accept the certificate that it shows, or untick the box above.
+fault-password_again = The server, port, encryption or username is not the one that the stored password belongs to. Enter the password again.
+fault-token_again = The web service is not the one that the stored token belongs to. Enter the token again.
+fault-password_without_username = Enter the username that goes with the password, or clear the password.
+fault-choice_unknown = { $value } is not one of the choices: { $choices }.
+fault-host_has_scheme = Leave out "{ $scheme }": only the server's name goes here, for example smtp.example.com.
+fault-host_has_port = Leave out ":{ $port }" here: the port has a field of its own.
+fault-host_has_path = Leave out everything from the "/" on: only the server's name goes here.
+fault-host_has_space = A server name has no spaces in it.
+fault-host_is_address = This is an email address. The server's name is needed here, for example smtp.example.com.
+fault-host_invalid = This is not a server name. It looks like smtp.example.com.
+fault-port_invalid = The port is a whole number from 1 to 65535; 587 and 465 are the usual ones.
+fault-url_invalid = This is not a web address. It looks like https://email.example.com/.
+fault-url_not_web = Only https:// addresses work here.
+fault-url_not_secure = The document would travel unencrypted: use https:// instead of http://.
+fault-url_has_login = Leave the name and password out of the address: a token has a field of its own.
+fault-username_control = The username has a line break or another invisible character in it. Type it again rather than pasting it.
+fault-secret_control = There is a line break or another invisible character in it. Type it again rather than pasting it.
+fault-fingerprint_invalid = A SHA-256 fingerprint has 64 digits from 0 to 9 and A to F.
+fault-insecure_login = Without encryption the password would travel readable. Choose another encryption, or tick this box if that is what you want.
+fault-established_provider = { $provider } has a proper certificate. If it is not accepted, something is in the way, and trusting it would hand over your password. Untick this box.
+fault-too_long_text = This is too long: at most { $limit } characters fit.
+
+fault-too_long = { $bytes } bytes are too many: at most { $limit } are taken.
+fault-bad_json = This is not JSON: the error is at line { $line }, column { $column }.
+fault-wrong_type = This should be { $expected } and is { $found }.
+fault-out_of_range = This must be from { $least } to { $most }.
+fault-unknown_key = There is no such key.
+fault-unknown_key_near = There is no such key. Is { $nearest } meant?
+fault-missing = This must be given.
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument } is NULL.
+call-bad_utf8 = { $argument } is not UTF-8: the first wrong byte is at position { $position }.
+call-null_with_length = { $argument } is NULL, but its length is { $length } bytes.
+call-too_large = { $argument } has { $bytes } bytes, which is more than this machine can hold a copy of.
+fault-key_needs_store = This has no effect without a store.
+fault-one_key_only = Only one of key, passphrase and keychain can be given.
+fault-wrong_type_expected = This should be { $expected }.
+
+fault-control_character = There is a character in it that cannot be sent ({ $character }), for example a line break. Type it again rather than pasting it.
+fault-bidi_character = There is an invisible character in it that changes the direction of the text ({ $character }). Type it again rather than pasting it.
+
+fault-address_empty = An address is missing here.
+fault-address_no_at = { $address } is not an email address: the "@" is missing.
+fault-address_several_at = { $address } is not an email address: it has more than one "@".
+fault-address_missing_separator = { $address }: put a comma between two addresses.
+fault-address_no_local = { $address } is not an email address: the part before the "@" is missing.
+fault-address_no_domain = { $address } is not an email address: the part after the "@" is missing.
+fault-address_space = { $address } is not an email address: there is a space in it.
+fault-address_invisible_character = There is an invisible character in the address ({ $character }). Type it again rather than pasting it.
+fault-address_local_too_long = The part before the "@" is too long: it has { $bytes } bytes, and at most { $limit } are allowed.
+fault-address_too_long = The address is too long: it has { $bytes } bytes, and at most { $limit } are allowed.
+fault-address_bad_domain = { $domain } is not the domain of an email address.
+fault-address_bad_local = { $local } cannot stand before the "@" of an email address.
+fault-mailbox_quote = { $text }: a quotation mark is missing.
+fault-mailbox_bracket = { $text }: the address must stand between "<" and ">".
+fault-mailbox_text_after_address = { $text }: nothing may follow the ">".
+fault-mailbox_missing_separator = { $text }: put a comma between two addresses.
+fault-too_many_recipients = { $number } recipients are too many for one email: at most { $limit } are allowed.
+fault-no_recipients = Enter at least one recipient.
+fault-header_too_long = This is too long for an email: it has { $bytes } bytes, and at most { $limit } are allowed.
+fault-file_name_empty = The file needs a name.
+fault-file_name_dots = "{ $name }" is not a file name.
+fault-file_name_separator = A file name cannot have "{ $character }" in it.
+fault-file_name_encoded_word = A file name cannot have "=?" in it: some email programs would show another name.
+fault-file_name_too_long = The file name is too long: it has { $bytes } bytes, and at most { $limit } are allowed.
+fault-file_missing = The file { $path } is not there.
+fault-file_is_folder = { $path } is a folder, not a file.
+fault-file_not_regular = { $path } is not an ordinary file.
+fault-file_changed = The file { $path } changed while it was read. Try again when it is complete.
+fault-file_unreadable = The file { $path } cannot be read: { $error }.
+fault-files_too_large = The document and the attachments are too large together: at most { $limit } bytes are taken.
+fault-files_no_memory = There is not enough memory for { $bytes } bytes.
+fault-pdf_empty = The PDF is empty: it has no bytes.
+fault-pdf_not_a_pdf = This is not a PDF: there is no "%PDF-" in its first 1,024 bytes.
+fault-attachment_twice = Either path or base64 can be given, not both.
+fault-attachment_missing = Either path or base64 must be given.
+fault-file_name_missing = An attachment that is given as base64 needs a file_name.
+fault-base64_bad = This is not base64.
+fault-type_bad = { $type } is not a media type such as application/pdf.
+fault-type_composite = { $type } cannot be sent as an attachment's type; use application/octet-stream.
+fault-body_twice = Either body, or body_html together with body_text can be given.
+fault-body_text_missing = body_html needs body_text beside it, for readers that show no HTML.
+fault-body_html_missing = body_text goes with body_html; use body for text alone.
+fault-idempotency_key_bad = The key is 1 to { $limit } visible ASCII characters.
+fault-no_randomness = The system gave no random numbers, which every email needs. Try again.
+
+fault-key_invalid = The key is not 32 bytes in base64.
+fault-passphrase_empty = The passphrase is empty.
+fault-ca_file_unreadable = The certificate file cannot be read: { $detail }.
+fault-ca_file_empty = There is no certificate in this file. It must be in PEM form.
+fault-hello_name_invalid = This is not a host name that can be sent with EHLO.
+
+settings-faults = { $count ->
+    [1] One field needs your attention.
+   *[other] { $count } fields need your attention.
+}
+email-faults = The email cannot be sent like this. { $message }
+not_configured = Email is not set up yet. Fill in the email settings first.
+
+## The store
+
+protection-memory = The settings are kept in memory only and are gone when { $program } ends.
+protection-given_key = The password is encrypted in the settings file with a key that { $program } keeps.
+protection-passphrase = The password is encrypted in the settings file with a key made from a passphrase.
+protection-keychain = The password is encrypted in the settings file with a key from the system's keychain.
+protection-key_file = The password is encrypted in the settings file. The key is in a file beside it that only this user may read: whoever can read both files can read the password.
+
+store-damaged = The settings file { $path } is damaged ({ $detail }). It was left as it is. Clear the settings and enter them again, or restore the file from a backup.
+store-tampered = The settings file { $path } was changed by something other than { $program }. For safety it is not used, and was left as it is. Clear the settings and enter them again, or restore the file from a backup.
+store-wrong_key = The settings file { $path } cannot be opened with this key ({ $detail }). It was left as it is.
+store-newer = The settings file { $path } was written by a newer version of { $program }. It was left as it is. Update { $program }.
+store-unreadable = The settings file { $path } cannot be read: { $detail }.
+store-unwritable = The settings could not be saved to { $path }: { $detail }. The settings from before are still in force.
+store-busy = Another program is saving the settings in { $path } at this moment. Try again.
+store-key_file_exposed = The key file { $path } can be read by other users of this computer, so that it protects nothing. Make it readable for its owner only.
+store-key_missing = The key file { $path } that opens the settings is missing. Restore it from a backup, or clear the settings and enter them again.
+store-no_keychain = The system's keychain cannot be used: { $detail }.
+
+## The Email button
+
+kind-invoice = Invoice
+kind-quote = Quote
+kind-order = Order
+kind-credit_note = Credit note
+kind-delivery_note = Delivery note
+kind-receipt = Receipt
+kind-reminder = Payment reminder
+kind-statement = Statement
+kind-payslip = Payslip
+kind-report = Report
+kind-document = Document
+button-subject = { $document }
+button-subject_from = { $document } from { $sender }
+button-body =
+    Hello { $name },
+
+    Please find attached: { $document }.
+button-body_no_name =
+    Hello,
+
+    Please find attached: { $document }.
+button-closing =
+    Kind regards,
+    { $sender }
+
+## The test mail
+
+test_subject = Test email from { $program }
+test_body =
+    This is a test email from { $program }.
+
+    If you can read it, your email settings work.
+
+## Progress
+
+step-name = Looking up the server
+step-connect = Connecting
+step-tls = Encrypting the connection
+step-greeting = Greeting the server
+step-login = Logging in
+step-sender = Giving the sender
+step-recipient = Giving the recipients
+step-content = Sending
+step-verdict = Waiting for the server's answer
+
+## What happened
+
+problem-accepted = The server accepted the email.
+problem-accepted_partly = The server accepted the email for some of the recipients, and refused the others.
+test-accepted = The settings work: the server accepted a test email to { $recipient }.
+problem-name_not_found = There is no server called { $host }.
+problem-name_lookup_failed = The name { $host } could not be looked up: there seems to be no internet connection.
+problem-no_route = There is no way from this computer to { $host }: the network is down or not connected.
+problem-connection_refused = { $host } refused the connection on port { $port }.
+problem-connection_failed = No connection to { $host } on port { $port } came about.
+problem-timed_out = { $step ->
+    [connect] { $host } does not answer on port { $port }.
+    [content] { $host } stopped taking the email before it was complete. It was not sent.
+    [start] The time allowed for sending ran out before anything was sent.
+   *[other] { $host } stopped answering. The email was not sent.
+}
+problem-disconnected = { $step ->
+    [content] { $host } closed the connection before the email was complete. It was not sent.
+   *[other] { $host } closed the connection. The email was not sent.
+}
+problem-bad_reply = What came back from { $host } on port { $port } is not what a mail server says. The email was not sent.
+
+problem-tls_failed = No encrypted connection to { $host } came about. Neither the password nor the email was sent.
+problem-tls_not_spoken = { $host } does not speak TLS from the start on port { $port }. Neither the password nor the email was sent.
+problem-tls_too_old = { $host } only knows encryption that is too old to be safe. Neither the password nor the email was sent.
+problem-tls_not_offered = { $host } offers no encryption on port { $port }. Neither the password nor the email was sent.
+problem-tls_refused = { $host } refused to start encryption. Neither the password nor the email was sent.
+problem-bytes_before_tls = Something on the way to { $host } interfered with the start of encryption. Neither the password nor the email was sent.
+problem-certificate_untrusted = The certificate of { $host } is not vouched for by any known authority. Neither the password nor the email was sent.
+problem-certificate_expired = The certificate of { $host } has expired ({ $expires }). Neither the password nor the email was sent.
+problem-certificate_not_yet_valid = The certificate of { $host } is valid only from { $begins } on. Neither the password nor the email was sent.
+problem-certificate_wrong_name = The certificate that { $host } shows belongs to another name ({ $names }). Neither the password nor the email was sent.
+problem-certificate_invalid = The certificate of { $host } cannot be accepted. Neither the password nor the email was sent.
+problem-certificate_changed = { $host } shows another certificate than the one that you accepted. Neither the password nor the email was sent.
+problem-login_in_clear = The connection to { $host } is not encrypted, so the password was not sent. Neither was the email.
+
+problem-login_refused = { $host } did not accept the username and password.
+problem-login_not_offered = { $host } takes no login on port { $port }, but a username is set. The email was not sent.
+problem-login_unsupported = { $host } offers no way to log in with a password that { $program } knows.
+problem-login_required = { $host } wants a login before it takes emails.
+problem-http_unauthorized = The web service refused access.
+
+problem-server_busy = { $host } is too busy right now. The email was not sent.
+problem-login_deferred = { $host } could not check the login right now. The email was not sent.
+problem-sender_deferred = { $host } takes no email from { $sender } right now. The email was not sent.
+problem-recipient_deferred = { $host } put off a recipient. The email was sent to nobody.
+problem-content_deferred = { $host } did not take the email right now. It was not sent.
+problem-http_busy = The web service is too busy right now. The email was not sent.
+
+problem-server_refused = { $host } refused to talk to this computer. The email was not sent.
+problem-sender_refused = { $host } does not take emails from { $sender }.
+problem-recipient_refused = { $host } refused a recipient. The email was sent to nobody.
+problem-content_refused = { $host } refused the email. It was not sent.
+problem-too_large = { $limit_known ->
+    [yes] The email is too large: it has { $size }, and { $host } takes { $limit }. It was not sent.
+   *[other] The email is too large for { $host }. It was not sent.
+}
+problem-address_not_supported = { $host } cannot handle an address with letters outside A to Z before the @. The email was not sent.
+problem-http_refused = The web service refused the email.
+problem-http_not_found = There is no email service at this web address.
+problem-http_redirected = The web service wants to send the document on to another address, which is not done for safety.
+
+problem-no_verdict = The email was sent to { $host } completely, but its answer did not arrive. The email may or may not have been delivered, and is not sent again by itself.
+problem-canceled = Sending was cancelled. Nothing was sent.
+problem-internal = Something inside mailbutton went wrong. This is a bug in mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Check the server's name for typing mistakes, or look it up on your provider's help pages.
+advice-check_host_and_port = Check the server's name and the port on your provider's help pages; 587 and 465 are the usual ports.
+advice-check_internet = Check that this computer is connected to the internet, for example by opening a web page.
+advice-firewall = Check whether a firewall or antivirus program blocks { $program }, by allowing it there or pausing the email protection for one test.
+advice-other_program = Try the same settings in Thunderbird: if they fail there as well, the settings or the provider are the cause; if they work there, something blocks { $program }.
+advice-other_network = Try another network, for example your phone's hotspot.
+advice-try_again = Try again in a minute.
+advice-try_later = Try again later; the server's own words above may say when.
+advice-check_limits = Check how many emails your provider allows in an hour and in a day.
+advice-port_25_blocked = Use port 587 instead of 25, which most internet providers block.
+advice-mode_of_465 = Set the encryption to automatic: port 465 speaks TLS from the start.
+advice-mode_of_587 = Set the encryption to automatic: port { $port } starts unencrypted and switches with STARTTLS.
+advice-try_587 = Use port 587 with automatic encryption.
+advice-try_465 = Use port 465 with automatic encryption.
+advice-ask_provider = Ask your provider or administrator, with the server's own words at hand.
+advice-server_must_update = Ask the server's administrator to switch on TLS 1.2 or 1.3.
+advice-other_server = Use another mail server, if your provider has one.
+advice-check_clock = Check the date and time of this computer.
+advice-renew_certificate = Ask the server's administrator to renew its certificate.
+advice-accept_certificate = Accept this certificate, but only if the server is your own and the fingerprint is the one that its administrator gives you.
+advice-compare_certificate = Ask the server's administrator whether the certificate was renewed, and compare the fingerprint before you accept it.
+advice-use_certificate_name = Use the name that the certificate is for as the server's name, if it is your provider's.
+advice-intercepted = Switch off the email scanning of the antivirus program: it puts its own certificate in place of the one of { $provider }.
+advice-use_tls = Set the encryption to automatic.
+advice-allow_insecure_login = Allow the unencrypted password only if the server is on your own network and has no encryption.
+
+advice-app_password-gmail = Use an app password: in your Google Account switch on 2-step verification under Security, then open App passwords, make one for { $program }, and enter it here in place of your normal password.
+advice-app_password-yahoo = Use an app password: open Yahoo's Account Security page (login.yahoo.com/account/security), choose Generate app password, choose Other, type { $program }, press Generate, and copy it into the password field.
+advice-app_password-icloud = Use an app-specific password: sign in at account.apple.com, open Sign-In and Security, choose App-Specific Passwords, make one for { $program }, and enter it here in place of your normal password.
+advice-app_password = Use an app password: { $provider } does not accept your normal one here. Its help page says how to make one.
+advice-app_password-two_steps = Use an app password if 2-step verification is on at { $provider }. Its help page says how to make one.
+advice-app_password-any = Use an app password if your provider has 2-step verification: it then does not accept your normal one here.
+advice-password_login_off = Ask your administrator to allow password sign-in for this mailbox ("Authenticated SMTP"), which { $provider } has switched off or is about to; without it no password works here.
+advice-full_address = Use your full email address as the username: most providers want it.
+advice-check_login = Check the username and the password by signing in on your provider's website.
+advice-login_off = Clear the username if this server needs no login.
+advice-enter_login = Enter the username and the password of your email account.
+advice-check_token = Check the access token that the operator of the web service gave you.
+advice-check_sender = Send from the address that the account belongs to, or have the provider allow { $sender } as an alias.
+advice-check_recipient = Check the recipient's address for typing mistakes.
+advice-check_relay = Check that a username is set: without a login most servers take emails for their own users only.
+advice-check_content = Check the email for what the server complains about in its own words.
+advice-make_smaller = Make the attachments smaller, or send them in several emails.
+advice-send_link = Send a link to the document instead.
+advice-plain_address = Ask the recipient for an address with only the letters A to Z, or use a provider that supports such addresses.
+advice-check_url = Check the web service's address with its operator.
+advice-ask_relay = Ask the operator of the web service, with its own words at hand.
+advice-ask_recipient = Ask the recipient whether the email arrived before you send it again.
+advice-look_in_sent = Look into the Sent folder of your mailbox: many providers put a copy of what was sent there.
+advice-report_bug = Report this to the maker of { $program }.
