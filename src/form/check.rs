@@ -1,0 +1,304 @@
+//! Judges the values of a form: everything that is wrong at once, and the settings if nothing is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::email::{Address, Mailbox, check_header_text, parse_mailboxes};
+use crate::guide::{Provider, provider_of_host};
+use crate::input::{Fault, Faults};
+use crate::secret::Secret;
+use crate::transport::http::Relay;
+use crate::transport::smtp::{Login, Security, Server};
+use crate::transport::{Fingerprint, Trust};
+
+use super::fields::{FIELDS, Field, Kind};
+use super::server_name;
+use super::settings::{Belonging, Route, Settings, Stored};
+use super::values::Values;
+
+/// Longer than any real one, and short enough for a header.
+const LONGEST_TEXT: usize = 500;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Save,
+    /// The certificate that is to be trusted may still be unknown: showing it is what the test is for.
+    Test,
+}
+
+pub struct Checked {
+    /// By key, at most one for each field.
+    pub faults: Faults,
+    /// Key and code of the text.
+    pub warnings: Vec<(&'static str, &'static str)>,
+    pub provider: Option<&'static Provider>,
+    /// There if nothing is at fault.
+    pub settings: Option<Settings>,
+    /// What the store would keep: the shown fields only, so that nothing hidden comes back later.
+    pub kept: Map<String, Value>,
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+pub fn check(values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Checked {
+    let mut checker = Checker { values, faults: Faults::new(), purpose };
+    let parts = checker.parts();
+    let secrets = checker.secrets(stored);
+    checker.agreement(&parts, &secrets);
+    let settings = if checker.faults.is_empty() { checker.settings(parts, &secrets) } else { None };
+    Checked {
+        warnings: warnings(values),
+        provider: provider(values),
+        settings,
+        kept: kept(values),
+        secrets,
+        faults: checker.faults,
+    }
+}
+
+/// What the stored secrets belong to, given the values that were stored with them.
+pub fn belonging(values: &Values) -> Belonging {
+    let smtp = || {
+        let host = server_name::host("smtp_host", values.text("smtp_host")).ok()?;
+        let port = port(values)?;
+        Some(format!("{host} {port} {:?} {}", security(values, port), values.text("username")))
+    };
+    let http = || server_name::url("http_server", values.text("http_server")).ok().map(String::from);
+    let is_http = values.text("protocol") == "http";
+    Belonging {
+        password: if is_http { String::new() } else { smtp().unwrap_or_default() },
+        token: if is_http { http().unwrap_or_default() } else { String::new() },
+    }
+}
+
+/// What was understood of the single fields.
+#[derive(Default)]
+struct Parts {
+    url: Option<url::Url>,
+    host: Option<String>,
+    port: Option<u16>,
+    sender: Option<Address>,
+    copy_to: Vec<Mailbox>,
+    reply_to: Vec<Mailbox>,
+    fingerprint: Option<Fingerprint>,
+}
+
+struct Checker<'c> {
+    values: &'c Values,
+    faults: Faults,
+    purpose: Purpose,
+}
+
+impl Checker<'_> {
+    fn parts(&mut self) -> Parts {
+        let mut parts = Parts::default();
+        for field in FIELDS.iter().filter(|field| field.shown.holds(self.values)) {
+            if let Err(fault) = self.field(field, &mut parts) {
+                self.faults.push(fault);
+            }
+        }
+        if parts.sender.is_none() {
+            parts.sender = Address::parse(self.values.text("username")).ok();
+        }
+        parts
+    }
+
+    fn field(&self, field: &'static Field, parts: &mut Parts) -> Result<(), Fault> {
+        let (key, text) = (field.key, self.values.text(field.key));
+        if matches!(field.kind, Kind::Secret | Kind::Checkbox) {
+            return Ok(());
+        }
+        if text.is_empty() {
+            let may_wait = self.purpose == Purpose::Test && field.kind == Kind::Fingerprint;
+            let is_missing = field.required.holds(self.values) && !may_wait;
+            return if is_missing { Err(Fault::input(key, "required")) } else { Ok(()) };
+        }
+        if text.chars().count() > LONGEST_TEXT && field.kind != Kind::EmailList {
+            return Err(Fault::input(key, "too_long_text").with("limit", LONGEST_TEXT.to_string()));
+        }
+        match field.kind {
+            Kind::Choice(choices) if choices.contains(&text) => {}
+            Kind::Choice(choices) => {
+                let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+                let fault = Fault::input(key, "choice_unknown").with("value", shown);
+                return Err(fault.with("choices", choices.join(", ")));
+            }
+            Kind::Url => parts.url = Some(server_name::url(key, text)?),
+            Kind::Host => parts.host = Some(server_name::host(key, text)?),
+            Kind::Port => parts.port = Some(port(self.values).ok_or_else(|| Fault::input(key, "port_invalid"))?),
+            Kind::Text if key == "username" && text.contains(char::is_control) => {
+                return Err(Fault::input(key, "username_control"));
+            }
+            Kind::Text => check_header_text(key, text)?,
+            Kind::Email => parts.sender = Some(Address::parse(text).map_err(|problem| problem.at(key))?),
+            Kind::EmailList if key == "copy_to" => parts.copy_to = mailboxes(key, text)?,
+            Kind::EmailList => parts.reply_to = mailboxes(key, text)?,
+            Kind::Fingerprint => {
+                let fingerprint = Fingerprint::parse(text);
+                parts.fingerprint = Some(fingerprint.ok_or_else(|| Fault::input(key, "fingerprint_invalid"))?);
+            }
+            Kind::Secret | Kind::Checkbox => {}
+        }
+        Ok(())
+    }
+
+    /// Each shown secret: as typed, else as stored if it belongs here.
+    fn secrets(&mut self, stored: Option<&Stored>) -> BTreeMap<String, Secret> {
+        let here = belonging(self.values);
+        let mut secrets = BTreeMap::new();
+        for field in FIELDS.iter().filter(|field| field.kind == Kind::Secret && field.shown.holds(self.values)) {
+            let key = field.key;
+            if let Some(typed) = self.values.secret(key) {
+                if typed.expose().contains(char::is_control) {
+                    self.faults.push(Fault::input(key, "secret_control"));
+                } else if typed.expose().chars().count() > 4 * LONGEST_TEXT {
+                    let limit = (4 * LONGEST_TEXT).to_string();
+                    self.faults.push(Fault::input(key, "too_long_text").with("limit", limit));
+                } else {
+                    secrets.insert(key.to_owned(), typed.clone());
+                }
+                continue;
+            }
+            let kept = stored.and_then(|stored| Some((stored, stored.secrets.get(key)?)));
+            let is_token = key == "http_token";
+            let fits = kept.is_some_and(|(stored, _)| {
+                if is_token {
+                    stored.belongs_to.token == here.token
+                } else {
+                    stored.belongs_to.password == here.password
+                }
+            });
+            let is_required = field.required.holds(self.values);
+            match kept {
+                // Without a username there is no login, and a password would have nothing to go with.
+                Some((_, secret)) if fits && (is_required || is_token) => {
+                    secrets.insert(key.to_owned(), secret.clone());
+                }
+                Some(_) if is_required => self.faults.push(Fault::input(key, "password_again")),
+                Some((stored, _)) if is_token && !stored.belongs_to.token.is_empty() => {
+                    self.faults.push(Fault::input(key, "token_again"));
+                }
+                _ if is_required => self.faults.push(Fault::input(key, "required")),
+                _ => {}
+            }
+        }
+        secrets
+    }
+
+    /// What is right by itself and wrong together.
+    fn agreement(&mut self, parts: &Parts, secrets: &BTreeMap<String, Secret>) {
+        let values = self.values;
+        if values.text("protocol") != "smtp" {
+            return;
+        }
+        let username = values.text("username");
+        if username.is_empty() && secrets.contains_key("password") {
+            self.faults.push(Fault::input("username", "password_without_username"));
+        }
+        let is_loopback = parts.host.as_deref().is_none_or(server_name::is_loopback);
+        let is_clear = values.text("smtp_security") == "none" && !username.is_empty();
+        if is_clear && !is_loopback && !values.flag("allow_insecure_login") {
+            self.faults.push(Fault::input("allow_insecure_login", "insecure_login"));
+        }
+        if values.flag("allow_untrusted_certificate")
+            && let Some(provider) = provider(values)
+        {
+            self.faults.retain(|fault| fault.place != "trusted_certificate");
+            self.faults.push(
+                Fault::input("allow_untrusted_certificate", "established_provider").with("provider", &provider.name),
+            );
+        }
+    }
+
+    fn settings(&self, parts: Parts, secrets: &BTreeMap<String, Secret>) -> Option<Settings> {
+        let values = self.values;
+        let route = if values.text("protocol") == "http" {
+            Route::Http(Box::new(Relay { url: parts.url?, token: secrets.get("http_token").cloned() }))
+        } else {
+            let port = parts.port?;
+            let username = values.text("username");
+            let login = secrets
+                .get("password")
+                .map(|password| Login { username: username.to_owned(), password: password.clone() });
+            let server = Server {
+                host: parts.host?,
+                port,
+                security: security(values, port),
+                trust: parts.fingerprint.map_or(Trust::Authorities, Trust::Pinned),
+                login,
+                allow_insecure_login: values.flag("allow_insecure_login"),
+            };
+            Route::Smtp { server: Box::new(server), sender: parts.sender? }
+        };
+        Some(Settings {
+            sender_name: values.text("sender_name").to_owned(),
+            copy_to: parts.copy_to.into_iter().map(|mailbox| mailbox.address).collect(),
+            reply_to: parts.reply_to,
+            route,
+        })
+    }
+}
+
+fn port(values: &Values) -> Option<u16> {
+    values.text("smtp_port").parse().ok().filter(|port| *port > 0)
+}
+
+/// `auto`: 465 is TLS from the first byte (RFC 8314), every other port is STARTTLS, required.
+fn security(values: &Values, port: u16) -> Security {
+    match values.text("smtp_security") {
+        "tls" => Security::Tls,
+        "starttls" => Security::StartTls,
+        "none" => Security::None,
+        _ if port == 465 => Security::Tls,
+        _ => Security::StartTls,
+    }
+}
+
+fn provider(values: &Values) -> Option<&'static Provider> {
+    (values.text("protocol") == "smtp").then(|| provider_of_host(values.text("smtp_host"))).flatten()
+}
+
+/// A field has room for one sentence: the first fault of its list is told, under the field's own key.
+fn mailboxes(key: &'static str, text: &str) -> Result<Vec<Mailbox>, Fault> {
+    let mut faults = Faults::new();
+    let list = parse_mailboxes(key, text, &mut faults);
+    match faults.into_iter().next() {
+        Some(fault) => Err(Fault { place: key.to_owned(), ..fault }),
+        None => Ok(list),
+    }
+}
+
+fn warnings(values: &Values) -> Vec<(&'static str, &'static str)> {
+    let mut warnings = Vec::new();
+    if values.text("protocol") != "smtp" {
+        return warnings;
+    }
+    if port(values) == Some(25) {
+        warnings.push(("smtp_port", "port_25"));
+    }
+    if values.text("smtp_security") == "none" {
+        warnings.push(("smtp_security", "no_encryption"));
+    }
+    if values.flag("allow_untrusted_certificate") {
+        warnings.push(("allow_untrusted_certificate", "own_certificate"));
+    }
+    warnings
+}
+
+fn kept(values: &Values) -> Map<String, Value> {
+    FIELDS
+        .iter()
+        .filter(|field| field.kind != Kind::Secret && field.shown.holds(values))
+        .map(|field| (field.key.to_owned(), normal(field, values)))
+        .collect()
+}
+
+/// Two ways of writing the same value are kept as one.
+fn normal(field: &Field, values: &Values) -> Value {
+    let text = values.text(field.key);
+    match field.kind {
+        Kind::Url => server_name::url(field.key, text).map_or_else(|_| text.into(), |url| String::from(url).into()),
+        Kind::Fingerprint => Fingerprint::parse(text).map_or_else(|| text.into(), |it| it.to_string().into()),
+        _ => values.json(field),
+    }
+}

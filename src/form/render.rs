@@ -1,0 +1,121 @@
+//! The form as data: everything that a screen needs to show it, and nothing that it must know by itself.
+
+use serde_json::{Map, Value, json};
+
+use crate::guide::{AppPassword, Provider, Texts};
+use crate::input::{Fault, Faults};
+
+use super::check::{Checked, Purpose, check};
+use super::fields::{FIELDS, Field, Kind};
+use super::schema;
+use super::settings::Stored;
+use super::values::Values;
+
+/// What the form is shown with.
+pub struct Sheet<'s> {
+    pub values: &'s Values,
+    pub stored: Option<&'s Stored>,
+    /// The values are the saved ones, or those of a form that nobody touched yet: what is missing is not held against them.
+    pub is_untouched: bool,
+}
+
+pub fn render(texts: &Texts, sheet: &Sheet<'_>) -> Value {
+    let saving = check(sheet.values, sheet.stored, Purpose::Save);
+    let testing = check(sheet.values, sheet.stored, Purpose::Test);
+    let fields: Vec<Value> = FIELDS.iter().map(|field| render_field(texts, sheet, &saving, field)).collect();
+    json!({
+        "fields": fields,
+        "buttons": [
+            button(texts, "test", &testing.faults),
+            button(texts, "update", &saving.faults),
+        ],
+        "json_schema": schema::conditional(texts),
+        "json_forms": { "schema": schema::flat(texts), "uischema": schema::json_forms(texts) },
+        "rjsf": { "uiSchema": schema::rjsf(texts) },
+    })
+}
+
+fn button(texts: &Texts, key: &str, faults: &Faults) -> Value {
+    let why_not = (!faults.is_empty()).then(|| texts.get("why_not-fields"));
+    json!({
+        "key": key,
+        "label": texts.get(&format!("button-{key}")),
+        "enabled": faults.is_empty(),
+        "why_not": why_not,
+    })
+}
+
+fn render_field(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked, field: &Field) -> Value {
+    let Sheet { values, .. } = sheet;
+    let key = field.key;
+    let visible = field.shown.holds(values);
+    let fault = checked.faults.iter().find(|fault| fault.place == key).filter(|fault| is_told(sheet, fault));
+    let warning = checked.warnings.iter().find(|(warned, _)| visible && *warned == key);
+    let is_secret = field.kind == Kind::Secret;
+    let has_value = if is_secret { checked.secrets.contains_key(key) } else { !is_blank(&values.json(field)) };
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("key", key.into());
+    put("type", field.kind.name().into());
+    put("label", texts.get(&format!("field-{key}")).into());
+    put("help", help(texts, checked.provider, key).into());
+    put("placeholder", texts.find(&format!("placeholder-{key}"), &[]).into());
+    put("choices", choices(texts, field));
+    put("required", (visible && field.required.holds(values)).into());
+    put("secret", is_secret.into());
+    put("visible", visible.into());
+    put("enabled", is_enabled(sheet, checked, field).into());
+    put("value", values.json(field));
+    put("has_value", has_value.into());
+    put("error", fault.map(|fault| message(texts, fault)).into());
+    put(
+        "warning",
+        warning
+            .map(|(_, code)| json!({"code": code, "message": texts.get(&format!("warning-{code}"))}))
+            .unwrap_or_default(),
+    );
+    Value::Object(members)
+}
+
+/// A form that was just opened does not begin by complaining; what was typed and emptied again is told.
+fn is_told(sheet: &Sheet<'_>, fault: &Fault) -> bool {
+    fault.code != "required" || (!sheet.is_untouched && sheet.values.is_given(&fault.place))
+}
+
+fn is_blank(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(false)) || value.as_str().is_some_and(str::is_empty)
+}
+
+/// An established provider's certificate needs no trust of its own: the box cannot be ticked there, only unticked.
+fn is_enabled(sheet: &Sheet<'_>, checked: &Checked, field: &Field) -> bool {
+    field.shown.holds(sheet.values)
+        && (field.key != "allow_untrusted_certificate" || checked.provider.is_none() || sheet.values.flag(field.key))
+}
+
+fn help(texts: &Texts, provider: Option<&Provider>, key: &str) -> String {
+    if let (Some(provider), "password") = (provider, key) {
+        let variant = match provider.app_password {
+            AppPassword::Required => Some("app_password"),
+            AppPassword::WithTwoSteps => Some("two_steps"),
+            AppPassword::SignInOnly => Some("sign_in"),
+            AppPassword::Unknown => None,
+        };
+        if let Some(variant) = variant {
+            return texts.with(&format!("help-password-{variant}"), &[("provider", provider.name.clone())]);
+        }
+    }
+    texts.get(&format!("help-{key}"))
+}
+
+fn choices(texts: &Texts, field: &Field) -> Value {
+    let Kind::Choice(choices) = field.kind else { return Value::Null };
+    choices
+        .iter()
+        .map(|choice| json!({"value": choice, "label": texts.get(&format!("choice-{}-{choice}", field.key))}))
+        .collect()
+}
+
+/// A fault as the replies show it.
+pub fn message(texts: &Texts, fault: &Fault) -> Value {
+    json!({"code": fault.code, "message": texts.fault(&fault.place, fault.code, &fault.words)})
+}

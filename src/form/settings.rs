@@ -1,0 +1,37 @@
+//! The settings that a checked form gives, in the types of those who use them.
+
+use std::collections::BTreeMap;
+
+use crate::email::{Address, Mailbox};
+use crate::secret::Secret;
+use crate::transport::http::Relay;
+use crate::transport::smtp::Server;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub sender_name: String,
+    /// Each email goes to these as well, seen by nobody.
+    pub copy_to: Vec<Address>,
+    pub reply_to: Vec<Mailbox>,
+    pub route: Route,
+}
+
+#[derive(Clone, Debug)]
+pub enum Route {
+    Smtp { server: Box<Server>, sender: Address },
+    Http(Box<Relay>),
+}
+
+/// The secrets that the store keeps, and what each of them belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    pub secrets: BTreeMap<String, Secret>,
+    pub belongs_to: Belonging,
+}
+
+/// A stored secret is for one server and user; for any other it must be typed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belonging {
+    pub password: String,
+    pub token: String,
+}
