@@ -26,7 +26,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// `place` is the path of the object itself: empty for the argument's outermost object.
+    /// `place` is the path of the object itself.
     pub fn new(value: Value, place: impl Into<String>, faults: &mut Faults) -> Option<Self> {
         let place = place.into();
         match value {
@@ -36,6 +36,13 @@ impl Object {
                 None
             }
         }
+    }
+
+    /// The argument's own object: its name is told where it is no object at all, and not in front of each of its keys.
+    #[must_use]
+    pub fn outermost(mut self) -> Self {
+        self.place.clear();
+        self
     }
 
     /// The path of a key of this object.
@@ -126,7 +133,7 @@ fn wrong_type(place: &str, expected: &'static str, found: &Value) -> Fault {
 }
 
 /// The known name that was probably meant, if one is near enough to be worth saying.
-pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     if name.len() > 64 {
         return None;

@@ -1,0 +1,240 @@
+//! A piece of work as the host holds it: pending or ended, its progress, its cancelling, its JSON. It knows nothing of what
+//! the work is.
+
+mod answer;
+mod status;
+
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use once_cell::race::OnceBox;
+use tokio::sync::Notify;
+
+pub use answer::Answer;
+pub use status::Status;
+
+/// What a progress callback is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Stable code of the step.
+    pub step: &'static str,
+    /// The step in the user's language.
+    pub text: Arc<CStr>,
+    /// How much of the content is uploaded, 0 to 1000.
+    pub permille: u16,
+}
+
+/// The host's half. Dropping it cancels what still runs, and waits for nothing.
+pub struct Reply {
+    shared: Arc<Shared>,
+}
+
+/// The work's half. Dropped without an ending, the work ends as a bug of ours: a host that waits is never left waiting.
+pub struct Job {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    process: u32,
+    /// Lock-free, so that a child after `fork()` never waits for a lock whose holder stayed behind.
+    ended: OnceBox<(Status, CString)>,
+    canceled: AtomicBool,
+    cancel: Notify,
+    waiting: Mutex<VecDeque<Progress>>,
+    changed: Condvar,
+}
+
+/// A pending reply and the job that will end it.
+pub fn pending() -> (Reply, Job) {
+    let shared = Arc::new(Shared {
+        process: std::process::id(),
+        ended: OnceBox::new(),
+        canceled: AtomicBool::new(false),
+        cancel: Notify::new(),
+        waiting: Mutex::new(VecDeque::new()),
+        changed: Condvar::new(),
+    });
+    (Reply { shared: Arc::clone(&shared) }, Job { shared })
+}
+
+impl Reply {
+    /// A reply that is ready at once.
+    pub fn ready(answer: Answer) -> Self {
+        let (reply, job) = pending();
+        job.end(answer);
+        reply
+    }
+
+    /// Waits until the work has ended or the time is up (`None`: however long it takes), telling progress meanwhile on this
+    /// thread. `on_progress` returning false cancels the work; the wait then goes on to its end, which is near.
+    pub fn wait(&self, limit: Option<Duration>, mut on_progress: impl FnMut(&Progress) -> bool) -> Status {
+        if self.is_orphan() {
+            return self.shared.end(forked());
+        }
+        let until = limit.map(|limit| Instant::now() + limit);
+        let mut queue = self.shared.lock();
+        loop {
+            while let Some(progress) = queue.pop_front() {
+                drop(queue);
+                if !on_progress(&progress) {
+                    self.cancel();
+                }
+                queue = self.shared.lock();
+            }
+            if let Some((status, _)) = self.shared.ended.get() {
+                return *status;
+            }
+            queue = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Status::Pending,
+                Some(left) => {
+                    let waited = self.shared.changed.wait_timeout(queue, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The reply's JSON; `None` while it is pending.
+    pub fn json(&self) -> Option<&CStr> {
+        if self.is_orphan() {
+            self.shared.end(forked());
+        }
+        self.shared.ended.get().map(|(_, json)| json.as_c_str())
+    }
+
+    /// From any thread, also from within a progress callback. Does not wait.
+    pub fn cancel(&self) {
+        self.shared.canceled.store(true, Ordering::Release);
+        // In a child after `fork()` nobody listens, and the list of listeners may be locked by a thread that is not there.
+        if !self.is_orphan() {
+            self.shared.cancel.notify_one();
+        }
+    }
+
+    /// The work runs in the process that started it; a child after `fork()` can only be told so.
+    fn is_orphan(&self) -> bool {
+        self.shared.ended.get().is_none() && self.shared.process != std::process::id()
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.shared.ended.get().is_none() {
+            self.cancel();
+        }
+    }
+}
+
+impl Job {
+    /// Resolves when the host no longer wants the work.
+    pub async fn canceled(&self) {
+        while !self.shared.canceled.load(Ordering::Acquire) {
+            self.shared.cancel.notified().await;
+        }
+    }
+
+    /// Steps queue up until somebody waits; of one step only the newest is kept.
+    pub fn progress(&self, progress: Progress) {
+        let mut queue = self.shared.lock();
+        match queue.back_mut() {
+            Some(last) if last.step == progress.step => *last = progress,
+            _ => queue.push_back(progress),
+        }
+        drop(queue);
+        self.shared.changed.notify_all();
+    }
+
+    pub fn end(self, answer: Answer) {
+        self.shared.end(answer);
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.shared.ended.get().is_none() {
+            self.shared.end(Answer::internal());
+        }
+    }
+}
+
+impl Shared {
+    /// The first ending counts.
+    fn end(&self, answer: Answer) -> Status {
+        let ended = self.ended.get_or_init(|| Box::new((answer.status, answer.into_json()))).0;
+        if self.process == std::process::id() {
+            // Taken once, so that nobody is between looking at `ended` and waiting.
+            drop(self.lock());
+            self.changed.notify_all();
+        }
+        ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Progress>> {
+        // The queue is whole whatever happened to another holder.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn forked() -> Answer {
+    Answer::new(
+        Status::BadCall,
+        "forked",
+        "This work was started before fork() and runs in the parent process. Start it again here.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(step: &'static str, permille: u16) -> Progress {
+        Progress { step, text: Arc::from(c"text"), permille }
+    }
+
+    #[test]
+    fn steps_are_told_once_each_with_their_newest_permille() {
+        let (reply, job) = pending();
+        for (step, permille) in [("connect", 0), ("content", 10), ("content", 700)] {
+            job.progress(progress(step, permille));
+        }
+        let mut told = Vec::new();
+        let status = reply.wait(Some(Duration::ZERO), |progress| {
+            told.push((progress.step, progress.permille));
+            true
+        });
+        assert_eq!(status, Status::Pending);
+        assert_eq!(told, [("connect", 0), ("content", 700)]);
+        assert!(reply.json().is_none());
+    }
+
+    #[test]
+    fn a_job_that_vanishes_ends_as_internal() {
+        let (reply, job) = pending();
+        drop(job);
+        assert_eq!(reply.wait(None, |_| true), Status::Internal);
+        assert!(reply.json().unwrap().to_str().unwrap().contains("internal"));
+    }
+
+    #[test]
+    fn the_first_ending_counts_and_wakes_every_waiter() {
+        let (reply, job) = pending();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(reply.wait(None, |_| true), Status::Ok));
+            }
+            job.end(Answer::ok("accepted"));
+        });
+    }
+
+    #[test]
+    fn cancelling_from_the_callback_reaches_the_job() {
+        let (reply, job) = pending();
+        job.progress(progress("connect", 0));
+        reply.wait(Some(Duration::ZERO), |_| false);
+        assert!(job.shared.canceled.load(Ordering::Acquire));
+    }
+}
