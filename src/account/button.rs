@@ -1,0 +1,151 @@
+//! The Email button of a document: whether it is there, whether it can be pressed, and the email that it begins with.
+
+use serde_json::{Value, json};
+
+use crate::email::parse_mailboxes;
+use crate::form::Settings;
+use crate::guide::Texts;
+use crate::input::{Fault, Faults, Object};
+use crate::reply::{Answer, Status};
+
+use super::{Account, fault};
+
+const KINDS: &[&str] = &[
+    "invoice",
+    "quote",
+    "order",
+    "credit_note",
+    "delivery_note",
+    "receipt",
+    "reminder",
+    "statement",
+    "payslip",
+    "report",
+    "document",
+];
+
+/// What the host says of its document.
+struct Document {
+    /// Kind and reference in words, for example "Invoice 2026-001".
+    title: String,
+    recipient_name: Option<String>,
+    to: String,
+    subject: Option<String>,
+    body: Option<String>,
+    file_name: Option<String>,
+}
+
+pub fn button(account: &Account, json: Value) -> Answer {
+    let texts = &account.texts;
+    let mut faults = Faults::new();
+    let document = Object::new(json, "document_json", &mut faults)
+        .map(Object::outermost)
+        .map(|object| read(texts, object, &mut faults));
+    let (Some(document), true) = (document, faults.is_empty()) else {
+        return fault::refuse(texts, &faults, Status::BadEmail);
+    };
+    let (state, sender) = match account.settings() {
+        Ok(settings) => (state(texts, true, None), sender_name(&settings)),
+        // Before the settings are saved there is no button; where they cannot be used, it says so.
+        Err(answer) => {
+            let is_saved = answer.reason != "not_configured";
+            (state(texts, is_saved, Some((answer.reason, answer.message))), None)
+        }
+    };
+    Answer::ok("button").with("button", state).with("email", prefilled(texts, document, sender.as_deref()))
+}
+
+fn state(texts: &Texts, visible: bool, why_not: Option<(&'static str, String)>) -> Value {
+    json!({
+        "visible": visible,
+        "enabled": why_not.is_none(),
+        "label": texts.get("button-email"),
+        "why_not": why_not.map(|(code, message)| json!({"code": code, "message": message})),
+    })
+}
+
+fn sender_name(settings: &Settings) -> Option<String> {
+    Some(settings.sender_name.clone()).filter(|name| !name.is_empty())
+}
+
+fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
+    let kind = object.text("kind", faults).unwrap_or_else(|| "document".to_owned());
+    if !KINDS.contains(&kind.as_str()) {
+        let value: String = kind.chars().filter(|c| !c.is_control()).take(40).collect();
+        let fault = Fault::program(object.place_of("kind"), "choice_unknown").with("value", value);
+        faults.push(fault.with("choices", KINDS.join(", ")));
+    }
+    let kind = object.text("title", faults).unwrap_or_else(|| texts.get(&format!("kind-{kind}")));
+    let title = match object.text("reference", faults) {
+        Some(reference) => format!("{kind} {reference}"),
+        None => kind,
+    };
+    let (mut recipient_name, mut to) = (None, String::new());
+    if let Some(mut recipient) = object.object("recipient", faults) {
+        recipient_name = recipient.text("name", faults).filter(|name| !name.trim().is_empty());
+        to = match recipient.take("addresses") {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+            Some(Value::String(text)) => text,
+            Some(_) => {
+                let place = recipient.place_of("addresses");
+                faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text or a list of texts"));
+                String::new()
+            }
+            None => String::new(),
+        };
+        if !to.trim().is_empty() {
+            parse_mailboxes(&recipient.place_of("addresses"), &to, faults);
+        }
+        recipient.end(faults);
+    }
+    let document = Document {
+        title,
+        recipient_name,
+        to,
+        subject: object.text("subject", faults),
+        body: object.text("body", faults),
+        file_name: object.text("file_name", faults),
+    };
+    object.end(faults);
+    document
+}
+
+/// In the form that `mailbutton_send_document` takes, for the host to show, change and send.
+fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
+    let Document { title, recipient_name, to, subject, body, file_name } = document;
+    let subject = subject.unwrap_or_else(|| match sender {
+        Some(sender) => {
+            texts.with("button-subject_from", &[("document", title.clone()), ("sender", sender.to_owned())])
+        }
+        None => texts.with("button-subject", &[("document", title.clone())]),
+    });
+    let body = body.unwrap_or_else(|| {
+        let words = [("document", title.clone()), ("name", recipient_name.unwrap_or_default())];
+        let greeting = if words[1].1.is_empty() { "button-body_no_name" } else { "button-body" };
+        let mut text = texts.with(greeting, &words);
+        if let Some(sender) = sender {
+            text.push_str("\n\n");
+            text.push_str(&texts.with("button-closing", &[("sender", sender.to_owned())]));
+        }
+        text
+    });
+    let file_name = file_name.unwrap_or_else(|| file_name_of(&title));
+    json!({ "to": to, "subject": subject, "body": body, "document": { "file_name": file_name } })
+}
+
+/// A reference may be "2026/001"; a file name may not.
+fn file_name_of(title: &str) -> String {
+    let safe: String =
+        title
+            .chars()
+            .map(|c| {
+                if c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') {
+                    '-'
+                } else {
+                    c
+                }
+            })
+            .take(100)
+            .collect();
+    format!("{}.pdf", safe.trim())
+}

@@ -1,0 +1,47 @@
+//! Faults as replies.
+
+use serde_json::{Value, json};
+
+use crate::guide::Texts;
+use crate::input::{Blame, Fault};
+use crate::reply::{Answer, Status};
+
+use super::Account;
+
+/// All the faults in one reply. `status` is for what a person typed; a fault of the program's outranks it.
+pub fn refuse(texts: &Texts, faults: &[Fault], status: Status) -> Answer {
+    let by_program = faults.iter().find(|fault| fault.blame == Blame::Program);
+    let sentence = |fault: &Fault| texts.fault(&fault.place, fault.code, &fault.words);
+    let placed = |fault: &Fault| {
+        let words = [("place", fault.place.clone()), ("message", sentence(fault))];
+        if fault.place.is_empty() { sentence(fault) } else { texts.with("call-faults", &words) }
+    };
+    let (status, reason, message) = match (by_program, status) {
+        (Some(fault), _) => (Status::BadCall, "bad_argument", placed(fault)),
+        (None, Status::BadSettings) => {
+            let words = [("count", faults.len().to_string())];
+            (Status::BadSettings, "bad_settings", texts.with("settings-faults", &words))
+        }
+        (None, Status::BadEmail) => {
+            let first = faults.first().map(sentence).unwrap_or_default();
+            (Status::BadEmail, "bad_email", texts.with("email-faults", &[("message", first)]))
+        }
+        (None, status) => (status, "bad_argument", faults.first().map(placed).unwrap_or_default()),
+    };
+    let errors: Vec<Value> = faults
+        .iter()
+        .map(|fault| json!({"key": fault.place, "code": fault.code, "message": sentence(fault)}))
+        .collect();
+    Answer::new(status, reason, message).with("errors", errors)
+}
+
+/// A mistake in the call itself, found before its JSON was looked at.
+pub fn bad_argument(account: Option<&Account>, code: &'static str, words: &[(&'static str, String)]) -> Answer {
+    let sentence = |texts: &Texts| texts.with(&format!("call-{code}"), words);
+    let message = account.map_or_else(|| sentence(&Texts::new("")), |account| sentence(&account.texts));
+    Answer::new(Status::BadCall, code, message)
+}
+
+pub fn null_account() -> Answer {
+    bad_argument(None, "null_argument", &[("argument", "account".to_owned())])
+}

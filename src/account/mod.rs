@@ -1,0 +1,188 @@
+//! One set of settings and what can be done with it: the form, saving, testing, sending, the button. It puts the other
+//! rooms together; the C ABI knows this one and `reply`, and nothing behind them.
+
+mod button;
+mod fault;
+mod options;
+mod report;
+mod saved;
+mod send;
+mod worker;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::form::{self, Purpose, Sheet, Stored, Values};
+use crate::guide::Texts;
+use crate::input::Faults;
+use crate::reply::{Answer, Reply, Status};
+use crate::store::{Saved, Store, StoreError};
+
+use options::{NetworkOptions, Options};
+use worker::Worker;
+
+pub use crate::email::check_pdf;
+pub use crate::input::Fault;
+pub use fault::{bad_argument, null_account};
+
+/// Longer settings, documents or tests are refused unread.
+const MAX_JSON: usize = 1024 * 1024;
+/// An email's JSON may carry attachments in base64.
+const MAX_EMAIL_JSON: usize = 64 * 1024 * 1024;
+
+/// Everything is behind shared references: any number of threads use an account at once.
+pub struct Account {
+    texts: Arc<Texts>,
+    store: Store,
+    network: Arc<NetworkOptions>,
+    /// Started with the first piece of work, and anew in a child after `fork()`.
+    worker: ArcSwapOption<Worker>,
+}
+
+/// Why an update of the settings did not happen.
+enum NotSaved {
+    Faults(Faults),
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotSaved {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Account {
+    pub fn open(options_json: Option<&str>) -> Result<Self, Answer> {
+        let Options { texts, store, network } = options::read(options_json)?;
+        Ok(Self { texts: Arc::new(texts), store, network: Arc::new(network), worker: ArcSwapOption::empty() })
+    }
+
+    /// What `open` answers: how the settings are protected, and whether there are any.
+    pub fn opened(&self) -> Answer {
+        let answer = Answer::ok("opened").with("protection", saved::protection(&self.texts, &self.store));
+        match self.store.load() {
+            Ok(found) => answer.with("configured", found.is_some()),
+            // The account is open all the same: the form can say it, and the settings can be cleared.
+            Err(error) => answer.with("configured", false).with("store_problem", saved::problem(&self.texts, &error)),
+        }
+    }
+
+    pub fn form(&self, values_json: Option<&str>) -> Answer {
+        let (stored, problem) = match self.store.load() {
+            Ok(stored) => (stored, None),
+            Err(error) => (None, Some(error)),
+        };
+        let mut faults = Faults::new();
+        let values = match values_json {
+            None => stored.as_ref().map_or_else(Values::default, saved::values),
+            Some(text) => match crate::input::parse("values_json", text, MAX_JSON) {
+                Ok(json) => Values::from_json(json, "values_json", &mut faults),
+                Err(fault) => return fault::refuse(&self.texts, &[fault], Status::BadCall),
+            },
+        };
+        if !faults.is_empty() {
+            return fault::refuse(&self.texts, &faults, Status::BadSettings);
+        }
+        let kept = stored.as_ref().map(saved::stored);
+        let sheet = Sheet { values: &values, stored: kept.as_ref(), is_untouched: values_json.is_none() };
+        let answer = match &problem {
+            None => Answer::ok("form"),
+            Some(error) => saved::failed(&self.texts, error),
+        };
+        answer
+            .with("configured", stored.is_some())
+            .with("protection", saved::protection(&self.texts, &self.store))
+            .with("form", form::render(&self.texts, &sheet))
+    }
+
+    pub fn settings_set(&self, settings_json: &str) -> Answer {
+        let mut faults = Faults::new();
+        let values = match crate::input::parse("settings_json", settings_json, MAX_JSON) {
+            Ok(json) => Values::from_json(json, "settings_json", &mut faults),
+            Err(fault) => return fault::refuse(&self.texts, &[fault], Status::BadCall),
+        };
+        let saved = self.store.update(|before: Option<Saved>| {
+            let stored = before.as_ref().map(saved::stored);
+            let checked = form::check(&values, stored.as_ref(), Purpose::Save);
+            let all: Faults = faults.iter().cloned().chain(checked.faults).collect();
+            if all.is_empty() {
+                Ok(Saved { settings: checked.kept, secrets: checked.secrets })
+            } else {
+                Err(NotSaved::Faults(all))
+            }
+        });
+        match saved {
+            Ok(saved) => saved::shown(Answer::ok("saved"), &saved)
+                .with("protection", saved::protection(&self.texts, &self.store)),
+            Err(NotSaved::Faults(faults)) => fault::refuse(&self.texts, &faults, Status::BadSettings),
+            Err(NotSaved::Store(error)) => saved::failed(&self.texts, &error),
+        }
+    }
+
+    pub fn settings_get(&self) -> Answer {
+        match self.store.load() {
+            Ok(Some(saved)) => saved::shown(Answer::ok("settings"), &saved)
+                .with("configured", true)
+                .with("protection", saved::protection(&self.texts, &self.store)),
+            Ok(None) => Answer::ok("not_configured")
+                .with("configured", false)
+                .with("settings", Value::Null)
+                .with("protection", saved::protection(&self.texts, &self.store)),
+            Err(error) => saved::failed(&self.texts, &error),
+        }
+    }
+
+    pub fn settings_clear(&self) -> Answer {
+        match self.store.clear() {
+            Ok(()) => Answer::ok("cleared"),
+            Err(error) => saved::failed(&self.texts, &error),
+        }
+    }
+
+    pub fn button(&self, document_json: &str) -> Answer {
+        match crate::input::parse("document_json", document_json, MAX_JSON) {
+            Ok(json) => button::button(self, json),
+            Err(fault) => fault::refuse(&self.texts, &[fault], Status::BadCall),
+        }
+    }
+
+    pub fn send_test(&self, test_json: Option<&str>) -> Reply {
+        let json = match test_json.map(|text| crate::input::parse("test_json", text, MAX_JSON)).transpose() {
+            Ok(json) => json.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            Err(fault) => return Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),
+        };
+        send::test(self, json).unwrap_or_else(Reply::ready)
+    }
+
+    /// `pdf` is called when everything else is in order, so that a document is not copied in vain.
+    pub fn send_document(&self, email_json: &str, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Reply {
+        let json = match crate::input::parse("email_json", email_json, MAX_EMAIL_JSON) {
+            Ok(json) => json,
+            Err(fault) => return Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),
+        };
+        send::document(self, json, pdf).unwrap_or_else(Reply::ready)
+    }
+
+    /// The saved settings, ready for use.
+    fn settings(&self) -> Result<form::Settings, Answer> {
+        let saved = self.store.load().map_err(|error| saved::failed(&self.texts, &error))?;
+        let Some(saved) = saved else { return Err(saved::not_configured(&self.texts)) };
+        self.checked(&saved::values(&saved), Some(&saved::stored(&saved)), Purpose::Save)
+    }
+
+    fn checked(&self, values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Result<form::Settings, Answer> {
+        let checked = form::check(values, stored, purpose);
+        checked.settings.ok_or_else(|| fault::refuse(&self.texts, &checked.faults, Status::BadSettings))
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if let Some(worker) = self.worker.swap(None) {
+            Worker::release(worker);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The options of `mailbutton_open`. Each may be left out; an unknown one is an error.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::guide::Texts;
+use crate::input::{Fault, Faults, Object, parse};
+use crate::reply::{Answer, Status};
+use crate::secret::Secret;
+use crate::store::{KeySource, Store};
+use crate::transport::{Deadlines, Network, Tls};
+
+use super::{fault, saved};
+
+const MAX_OPTIONS: usize = 64 * 1024;
+/// A day: longer deadlines are mistakes.
+const LONGEST_DEADLINE: u64 = 24 * 60 * 60 * 1000;
+
+pub struct Options {
+    pub texts: Texts,
+    pub store: Store,
+    pub network: NetworkOptions,
+}
+
+/// What a worker makes its network from; a worker after `fork()` makes its own.
+pub struct NetworkOptions {
+    extra_roots: Vec<CertificateDer<'static>>,
+    pub deadlines: Deadlines,
+    hello_name: Option<String>,
+}
+
+impl NetworkOptions {
+    pub fn network(&self) -> Network {
+        Network {
+            tls: Tls::new(self.extra_roots.clone()),
+            deadlines: self.deadlines.clone(),
+            hello_name: self.hello_name.clone(),
+        }
+    }
+}
+
+pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
+    let refuse = |texts: &Texts, faults: &[Fault]| fault::refuse(texts, faults, Status::BadCall);
+    let mut faults = Faults::new();
+    let json = match parse("options_json", options_json.unwrap_or("{}"), MAX_OPTIONS) {
+        Ok(json) => json,
+        Err(fault) => return Err(refuse(&Texts::new(""), &[fault])),
+    };
+    let Some(mut object) = Object::new(json, "options_json", &mut faults).map(Object::outermost) else {
+        return Err(refuse(&Texts::new(""), &faults));
+    };
+    let program = object.text("program_name", &mut faults).unwrap_or_else(|| "this program".to_owned());
+    if let Err(fault) = crate::email::check_header_text("program_name", &program) {
+        faults.push(fault);
+    }
+    let texts = Texts::new(&program);
+    let path = object.text("store", &mut faults);
+    let key = key_source(&mut object, path.is_some(), &mut faults);
+    let network = NetworkOptions {
+        extra_roots: ca_file(&mut object, &mut faults),
+        deadlines: deadlines(&mut object, &mut faults),
+        hello_name: hello_name(&mut object, &mut faults),
+    };
+    object.end(&mut faults);
+    if !faults.is_empty() {
+        return Err(refuse(&texts, &faults));
+    }
+    let store = match path {
+        None => Store::memory(),
+        Some(path) => Store::file(Path::new(&path), key).map_err(|error| saved::failed(&texts, &error))?,
+    };
+    Ok(Options { texts, store, network })
+}
+
+fn key_source(object: &mut Object, has_store: bool, faults: &mut Faults) -> KeySource {
+    let key = object.text("key", faults).map(Secret::new);
+    let passphrase = object.text("passphrase", faults).map(Secret::new);
+    let keychain = object.text("keychain", faults);
+    let given: Vec<&str> =
+        [("key", key.is_some()), ("passphrase", passphrase.is_some()), ("keychain", keychain.is_some())]
+            .into_iter()
+            .filter_map(|(name, is_given)| is_given.then_some(name))
+            .collect();
+    if let Some(second) = given.get(1) {
+        faults.push(Fault::program(*second, "one_key_only"));
+    }
+    if let (Some(first), false) = (given.first(), has_store) {
+        faults.push(Fault::program(*first, "key_needs_store"));
+    }
+    match (key, passphrase, keychain) {
+        (Some(key), ..) => decode_key(&key).map_or_else(
+            || {
+                faults.push(Fault::program("key", "key_invalid"));
+                KeySource::File
+            },
+            KeySource::Given,
+        ),
+        (_, Some(passphrase), _) => {
+            if passphrase.is_empty() {
+                faults.push(Fault::program("passphrase", "passphrase_empty"));
+            }
+            KeySource::Passphrase(passphrase)
+        }
+        (_, _, Some(entry)) => KeySource::Keychain(entry),
+        _ => KeySource::File,
+    }
+}
+
+fn decode_key(text: &Secret) -> Option<Zeroizing<[u8; 32]>> {
+    let mut bytes = STANDARD.decode(text.expose().trim()).ok()?;
+    let key = <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new);
+    bytes.zeroize();
+    key
+}
+
+fn ca_file(object: &mut Object, faults: &mut Faults) -> Vec<CertificateDer<'static>> {
+    let Some(path) = object.text("ca_file", faults) else { return Vec::new() };
+    match CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        Ok(certificates) if certificates.is_empty() => {
+            faults.push(Fault::program("ca_file", "ca_file_empty"));
+            Vec::new()
+        }
+        Ok(certificates) => certificates,
+        Err(error) => {
+            faults.push(Fault::program("ca_file", "ca_file_unreadable").with("detail", error.to_string()));
+            Vec::new()
+        }
+    }
+}
+
+fn hello_name(object: &mut Object, faults: &mut Faults) -> Option<String> {
+    let name = object.text("hello_name", faults)?;
+    // A domain or an address literal: visible ASCII without anything that could end the command.
+    let is_fine = (1..=255).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'[' | b']' | b':'));
+    if !is_fine {
+        faults.push(Fault::program("hello_name", "hello_name_invalid"));
+    }
+    Some(name)
+}
+
+fn deadlines(object: &mut Object, faults: &mut Faults) -> Deadlines {
+    let mut deadlines = Deadlines::default();
+    let Some(mut given) = object.object("deadlines", faults) else { return deadlines };
+    let mut take = |key: &'static str, slot: &mut Duration| {
+        if let Some(milliseconds) = given.number(key, 1, LONGEST_DEADLINE, faults) {
+            *slot = Duration::from_millis(milliseconds);
+        }
+    };
+    take("connect_ms", &mut deadlines.connect);
+    take("tls_ms", &mut deadlines.tls);
+    take("command_ms", &mut deadlines.command);
+    take("login_ms", &mut deadlines.login);
+    take("upload_ms", &mut deadlines.upload);
+    take("verdict_ms", &mut deadlines.verdict);
+    take("test_ms", &mut deadlines.test);
+    deadlines.total = given.number("total_ms", 1, LONGEST_DEADLINE, faults).map(Duration::from_millis);
+    given.end(faults);
+    deadlines
+}

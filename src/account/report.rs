@@ -1,0 +1,210 @@
+//! How a piece of work ended, as a reply: the status, the words, and what happened at each step.
+
+use serde_json::{Value, json};
+
+use crate::email::Role;
+use crate::guide::{Problem, Situation, Texts, explain, provider_of_address, provider_of_host};
+use crate::reply::{Answer, Status};
+use crate::transport::smtp::Security;
+use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
+
+use super::send::Delivery;
+
+pub fn status_of(ending: Ending) -> Status {
+    use Ending as E;
+    match ending {
+        E::Accepted | E::AcceptedPartly => Status::Ok,
+        E::NameNotFound
+        | E::NameLookupFailed
+        | E::NoRoute
+        | E::ConnectionRefused
+        | E::ConnectionFailed
+        | E::TimedOut
+        | E::Disconnected
+        | E::BadReply => Status::Unreachable,
+        E::TlsFailed
+        | E::TlsNotSpoken
+        | E::TlsTooOld
+        | E::TlsNotOffered
+        | E::TlsRefused
+        | E::BytesBeforeTls
+        | E::CertificateUntrusted
+        | E::CertificateExpired
+        | E::CertificateNotYetValid
+        | E::CertificateWrongName
+        | E::CertificateInvalid
+        | E::CertificateChanged
+        | E::LoginInClear => Status::NotSecure,
+        E::LoginRefused | E::LoginNotOffered | E::LoginUnsupported | E::LoginRequired | E::HttpUnauthorized => {
+            Status::LoginRefused
+        }
+        E::ServerBusy
+        | E::LoginDeferred
+        | E::SenderDeferred
+        | E::RecipientDeferred
+        | E::ContentDeferred
+        | E::HttpBusy => Status::TryLater,
+        E::ServerRefused
+        | E::SenderRefused
+        | E::RecipientRefused
+        | E::ContentRefused
+        | E::TooLarge
+        | E::AddressNotSupported
+        | E::HttpRefused
+        | E::HttpNotFound
+        | E::HttpRedirected => Status::Refused,
+        E::NoVerdict => Status::Uncertain,
+        E::Canceled => Status::Canceled,
+        E::Internal => Status::Internal,
+    }
+}
+
+pub fn answer(
+    texts: &Texts,
+    delivery: &Delivery,
+    ended: &Result<Ending, Failure>,
+    journal: &Journal,
+    tested: Option<&str>,
+) -> Answer {
+    let answer = match ended {
+        Ok(ending) => {
+            let message = match tested {
+                Some(recipient) => texts.with("test-accepted", &[("recipient", recipient.to_owned())]),
+                None => texts.get(&format!("problem-{}", ending.reason())),
+            };
+            Answer::new(Status::Ok, ending.reason(), message)
+        }
+        Err(failure) => failed(texts, delivery, failure, journal.step()),
+    };
+    let message_id = match delivery {
+        Delivery::Smtp { message, .. } => Some(message.message_id.clone()),
+        Delivery::Http { .. } => None,
+    };
+    answer
+        .with_some("message_id", message_id)
+        .with("recipients", recipients(delivery, journal))
+        .with("steps", journal.steps().iter().map(|record| step(texts, record)).collect::<Vec<_>>())
+}
+
+fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, step: Option<Step>) -> Answer {
+    let Problem { message, advice } = explain(texts, &situation(delivery, failure, step));
+    let advice: Vec<Value> = advice
+        .into_iter()
+        .map(|advice| json!({"code": advice.code, "text": advice.text, "link": advice.link, "patch": advice.patch}))
+        .collect();
+    let size = failure.size.map(|(size, limit)| json!({"bytes": size, "limit": (limit > 0).then_some(limit)}));
+    Answer::new(status_of(failure.ending), failure.ending.reason(), message)
+        .with_some("step", step.map(Step::code))
+        .with("advice", advice)
+        .with_some("server", failure.server.as_ref().map(server))
+        .with_some("detail", failure.detail.clone())
+        .with_some("certificate", failure.certificate.as_deref().map(certificate))
+        .with_some("size", size)
+}
+
+fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step>) -> Situation<'s> {
+    match delivery {
+        Delivery::Smtp { server, message, .. } => {
+            let username = server.login.as_ref().map_or("", |login| login.username.as_str());
+            Situation {
+                failure,
+                step,
+                host: &server.host,
+                port: server.port,
+                security: match server.security {
+                    Security::Tls => "tls",
+                    Security::StartTls => "starttls",
+                    Security::None => "none",
+                },
+                username,
+                sender: message.sender.as_str(),
+                provider: provider_of_host(&server.host).or_else(|| provider_of_address(username)),
+            }
+        }
+        Delivery::Http { relay, .. } => Situation {
+            failure,
+            step,
+            host: relay.url.host_str().unwrap_or_default(),
+            port: relay.url.port_or_known_default().unwrap_or_default(),
+            security: "",
+            username: "",
+            sender: "",
+            provider: None,
+        },
+    }
+}
+
+fn recipients(delivery: &Delivery, journal: &Journal) -> Vec<Value> {
+    let role = |role: Role| match role {
+        Role::To => "to",
+        Role::Cc => "cc",
+        Role::Bcc => "bcc",
+        Role::Copy => "copy",
+    };
+    delivery
+        .recipients()
+        .into_iter()
+        .zip(journal.outcomes())
+        .map(|((address, known_role), outcome)| {
+            let words = match &outcome {
+                Outcome::Deferred(words) | Outcome::Refused(words) => Some(server(words)),
+                Outcome::NotSent | Outcome::Taken | Outcome::Accepted | Outcome::Uncertain => None,
+            };
+            json!({
+                "address": address,
+                "role": known_role.map(role),
+                "outcome": outcome.code(),
+                "server": words,
+            })
+        })
+        .collect()
+}
+
+fn server(words: &ServerWords) -> Value {
+    json!({"code": words.code, "enhanced": words.enhanced, "text": words.text})
+}
+
+fn step(texts: &Texts, record: &StepRecord) -> Value {
+    json!({
+        "step": record.step.code(),
+        "label": texts.get(&format!("step-{}", record.step.code())),
+        "status": if record.failed { "failed" } else { "ok" },
+        "ms": u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
+        "found": found(&record.found),
+        "server": record.server.as_ref().map(server),
+    })
+}
+
+/// Only what was found is there.
+fn found(found: &Found) -> Value {
+    let mut members = serde_json::Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            members.insert(key.to_owned(), value);
+        }
+    };
+    let addresses: Vec<String> = found.addresses.iter().map(|address| address.ip().to_string()).collect();
+    put("addresses", (!addresses.is_empty()).then(|| addresses.into()));
+    put("address", found.address.map(|address| address.to_string().into()));
+    put("tls_version", found.tls_version.map(Value::from));
+    put("cipher", found.cipher.clone().map(Value::from));
+    put("certificate", found.certificate.as_deref().map(certificate));
+    put("builtin_roots", found.builtin_roots.then_some(Value::Bool(true)));
+    put("extensions", (!found.extensions.is_empty()).then(|| found.extensions.clone().into()));
+    put("size_limit", found.size_limit.map(Value::from));
+    put("mechanism", found.mechanism.map(Value::from));
+    put("bytes", found.bytes.map(Value::from));
+    Value::Object(members)
+}
+
+fn certificate(facts: &CertificateFacts) -> Value {
+    json!({
+        "fingerprint": facts.fingerprint.to_string(),
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "not_before": facts.not_before,
+        "not_after": facts.not_after,
+        "names": facts.names,
+        "self_signed": facts.self_signed,
+    })
+}

@@ -1,0 +1,213 @@
+//! Sending: a document, or a test.
+
+use std::ffi::CString;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::email::{self, Email, Mailbox, Message};
+use crate::form::{Purpose, Route, Settings, Values};
+use crate::guide::Texts;
+use crate::input::{Fault, Faults, Object};
+use crate::reply::{Answer, Job, Progress, Reply, Status, pending};
+use crate::transport::http::{self, Post, Relay};
+use crate::transport::smtp::{self, Server};
+use crate::transport::{Ending, Failure, Journal, Network, Step};
+
+use super::worker::Worker;
+use super::{Account, fault, report, saved};
+
+/// An email on its way: by which route, in which form.
+pub enum Delivery {
+    Smtp { server: Box<Server>, message: Box<Message>, partial: bool },
+    Http { relay: Box<Relay>, post: Box<Post>, recipients: Vec<String> },
+}
+
+pub fn document(account: &Account, json: Value, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Result<Reply, Answer> {
+    let texts = &account.texts;
+    let refuse = |faults: &[Fault]| fault::refuse(texts, faults, Status::BadEmail);
+    let settings = account.settings();
+    let document = pdf().map_err(|fault| refuse(&[fault]))?;
+    let email = Email::from_json(json, document).map_err(|faults| refuse(&faults))?;
+    let settings = settings?;
+    let total = email.total.or(account.network.deadlines.total);
+    let delivery = deliver(settings, email).map_err(|fault| refuse(&[fault]))?;
+    start(account, delivery, total, None)
+}
+
+pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
+    let texts = &account.texts;
+    let mut faults = Faults::new();
+    let mut unsaved = None;
+    let (mut to, mut total) = (None, None);
+    if let Some(mut object) = Object::new(json, "test_json", &mut faults).map(Object::outermost) {
+        unsaved = object.take("settings").map(|json| Values::from_json(json, "settings", &mut faults));
+        to = object.text("to", &mut faults).and_then(|text| keep(email::parse_mailbox("to", &text), &mut faults));
+        total = object.number("total_ms", 1, 86_400_000, &mut faults).map(Duration::from_millis);
+        object.end(&mut faults);
+    }
+    if !faults.is_empty() {
+        return Err(fault::refuse(texts, &faults, Status::BadEmail));
+    }
+    let mut settings = match unsaved {
+        None => account.settings()?,
+        Some(values) => {
+            let saved = account.store.load().map_err(|error| saved::failed(texts, &error))?;
+            account.checked(&values, saved.as_ref().map(saved::stored).as_ref(), Purpose::Test)?
+        }
+    };
+    // A test is for the one who makes it: the archive gets no copy.
+    settings.copy_to.clear();
+    let recipient = match (to, &settings.route) {
+        (Some(to), _) => to,
+        (None, Route::Smtp { sender, .. }) => Mailbox { name: None, address: sender.clone() },
+        (None, Route::Http(_)) => match settings.reply_to.first() {
+            Some(mailbox) => mailbox.clone(),
+            None => return Err(fault::refuse(texts, &[Fault::input("reply_to", "required")], Status::BadSettings)),
+        },
+    };
+    let email = Email::test(recipient.clone(), texts.get("test_subject"), &texts.get("test_body"));
+    let delivery = deliver(settings, email).map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
+    let total = total.unwrap_or(account.network.deadlines.test);
+    start(account, delivery, Some(total), Some(recipient.address.as_str().to_owned()))
+}
+
+fn keep<T>(result: Result<T, Fault>, faults: &mut Faults) -> Option<T> {
+    result.map_err(|fault| faults.push(fault)).ok()
+}
+
+fn deliver(settings: Settings, email: Email) -> Result<Delivery, Fault> {
+    let Settings { sender_name, copy_to, reply_to, route } = settings;
+    match route {
+        Route::Smtp { server, sender } => {
+            let name = Some(sender_name).filter(|name| !name.is_empty());
+            let sender = email::Sender { from: Mailbox { name, address: sender }, copy_to, reply_to };
+            let message = Box::new(email::compose(&email, &sender)?);
+            Ok(Delivery::Smtp { server, message, partial: email.partial })
+        }
+        Route::Http(relay) => {
+            let addresses = |list: &[Mailbox]| -> Vec<String> {
+                list.iter().map(|mailbox| mailbox.address.as_str().to_owned()).collect()
+            };
+            let mut bcc = addresses(&email.bcc);
+            bcc.extend(copy_to.iter().map(|address| address.as_str().to_owned()));
+            let (to, cc) = (addresses(&email.to), addresses(&email.cc));
+            let is_test = email.files.is_empty();
+            let post = Post {
+                from: sender_name,
+                reply_to: addresses(if email.reply_to.is_empty() { &reply_to } else { &email.reply_to }).join(","),
+                to: to.join(","),
+                cc: cc.join(","),
+                bcc: bcc.join(","),
+                subject: email.subject,
+                body: if is_test { email.text } else { email.html },
+                files: email.files,
+                idempotency_key: email.idempotency_key,
+            };
+            Ok(Delivery::Http { relay, post: Box::new(post), recipients: [to, cc, bcc].concat() })
+        }
+    }
+}
+
+/// `tested`: the recipient of a test.
+fn start(
+    account: &Account,
+    delivery: Delivery,
+    total: Option<Duration>,
+    tested: Option<String>,
+) -> Result<Reply, Answer> {
+    let worker = worker(account)?;
+    let (reply, job) = pending();
+    let texts = Arc::clone(&account.texts);
+    worker.submit(move |network| Box::pin(run(network, texts, delivery, total, tested, job)));
+    Ok(reply)
+}
+
+/// The account's worker, started if there is none in this process.
+fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
+    loop {
+        let present = account.worker.load_full();
+        if let Some(worker) = present.as_ref().filter(|worker| worker.is_alive()) {
+            return Ok(Arc::clone(worker));
+        }
+        let started = Worker::start(Arc::clone(&account.network)).map_err(|error| {
+            Answer::internal().with("detail", format!("no background thread could be started: {error}"))
+        })?;
+        let replaced = account.worker.compare_and_swap(&present, Some(Arc::new(started)));
+        let was_first = replaced.as_ref().map(Arc::as_ptr) == present.as_ref().map(Arc::as_ptr);
+        if let (true, Some(dead)) = (was_first, present) {
+            Worker::release(dead);
+        }
+    }
+}
+
+async fn run(
+    network: Rc<Network>,
+    texts: Arc<Texts>,
+    delivery: Delivery,
+    total: Option<Duration>,
+    tested: Option<String>,
+    job: Job,
+) {
+    let job = Rc::new(job);
+    let listener = {
+        let (job, texts) = (Rc::clone(&job), Arc::clone(&texts));
+        Box::new(move |step: Step, permille| {
+            let text = CString::new(texts.get(&format!("step-{}", step.code()))).unwrap_or_default();
+            job.progress(Progress { step: step.code(), text: text.into(), permille });
+        })
+    };
+    let journal = Journal::new(delivery.recipients().len(), listener);
+    let ended = tokio::select! {
+        biased;
+        () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
+        ended = work(&network, &delivery, &journal) => ended,
+        () = overdue(total) => Err(cut_short(&journal, Ending::TimedOut)),
+    };
+    let (Ok(ending) | Err(Failure { ending, .. })) = &ended;
+    if let Err(failure) = &ended {
+        journal.failed(failure);
+    }
+    journal.finish(*ending);
+    let answer = report::answer(&texts, &delivery, &ended, &journal, tested.as_deref());
+    // The listener holds the other half of the job; with the journal it is gone.
+    drop(journal);
+    if let Some(job) = Rc::into_inner(job) {
+        job.end(answer);
+    }
+}
+
+async fn work(network: &Network, delivery: &Delivery, journal: &Journal) -> Result<Ending, Failure> {
+    match delivery {
+        Delivery::Smtp { server, message, partial } => smtp::send(server, network, message, *partial, journal).await,
+        Delivery::Http { relay, post, recipients } => http::send(relay, network, post, recipients.len(), journal).await,
+    }
+}
+
+/// Once the content was sent to its end, nobody can say any more that nothing was accepted.
+fn cut_short(journal: &Journal, ending: Ending) -> Failure {
+    Failure::new(if journal.has_content_ended() { Ending::NoVerdict } else { ending })
+}
+
+async fn overdue(total: Option<Duration>) {
+    match total {
+        Some(total) => sleep(total).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Delivery {
+    /// Addresses in the order of the journal's outcomes, with their roles where they are known.
+    pub fn recipients(&self) -> Vec<(&str, Option<email::Role>)> {
+        match self {
+            Self::Smtp { message, .. } => {
+                message.recipients.iter().map(|recipient| (recipient.address.as_str(), Some(recipient.role))).collect()
+            }
+            Self::Http { recipients, .. } => recipients.iter().map(|address| (address.as_str(), None)).collect(),
+        }
+    }
+}
