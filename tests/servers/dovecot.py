@@ -1,0 +1,141 @@
+"""Dovecot's submission service, which checks who sends and relays to another server."""
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+from .aiosmtpd_server import Aiosmtpd
+from .base import ADDRESS, ProcessServer, give
+
+PROGRAM = Path("/usr/sbin/dovecot")
+SERVICE = Path("/usr/lib/dovecot/submission")
+
+CONFIG = """\
+protocols = submission
+listen = {address}
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log/dovecot
+hostname = {name}
+ssl = required
+ssl_cert = <{certificate}
+ssl_key = <{key}
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail
+
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={folder}/home
+}}
+
+submission_relay_host = {address}
+submission_relay_port = {relay_port}
+submission_relay_ssl = no
+submission_max_mail_size = {max_size}
+
+service submission-login {{
+  chroot =
+  inet_listener submission {{
+    port = {port_starttls}
+  }}
+  inet_listener submissions {{
+    port = {port_tls}
+    ssl = yes
+  }}
+}}
+# A client that got a password wrong must not wait the next time.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+"""
+
+
+class Dovecot(ProcessServer):
+    """Dovecot in front of an `Aiosmtpd` of its own.
+
+    Or of `relay`, any server with a plain port that asks for no login; the messages are those the relay got.
+
+    It takes a connection from its own machine for secure: it lets clients log in without
+    TLS, so it cannot show that a client insists on STARTTLS.
+    """
+
+    kind = "dovecot"
+    login_without_tls = True
+
+    def __init__(self, relay=None, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), **options):
+        super().__init__(**options)
+        self.mechanisms = mechanisms
+        self.relay = relay
+        self.own_relay = relay is None
+
+    @classmethod
+    def missing(cls):
+        needed = {
+            "dovecot-core (2.3)": PROGRAM.exists() and _version().startswith("2.3."),
+            "dovecot-submissiond": SERVICE.exists(),
+            "root": os.geteuid() == 0,
+        }
+        return [name for name, there in needed.items() if not there]
+
+    def _start(self):
+        if self.own_relay:
+            self.relay = Aiosmtpd(
+                login_required=False, certificates=self.certificates, max_size=self.max_size
+            ).__enter__()
+        super()._start()
+
+    def _stop(self):
+        super()._stop()
+        if self.own_relay and self.relay is not None:
+            self.relay.__exit__(None, None, None)
+            self.relay = None
+
+    def _command(self):
+        nobody = pwd.getpwnam("nobody")
+        for name in ("run", "state", "home", "mail"):
+            (self.folder / name).mkdir()
+        for name in ("home", "mail"):
+            give(self.folder / name, nobody)
+        # In hexadecimal: the file's own separators may occur in a password.
+        users = f"{self.user}:{{PLAIN.HEX}}{self.password.encode().hex()}\n"
+        (self.folder / "users").write_text(users)
+        config = self.folder / "dovecot.conf"
+        config.write_text(self._config(nobody))
+        return [PROGRAM, "-F", "-c", config]
+
+    def _config(self, nobody):
+        return CONFIG.format(
+            address=ADDRESS,
+            folder=self.folder,
+            name=self.name,
+            certificate=self.identity.certificate,
+            key=self.identity.key,
+            mechanisms=" ".join(self.mechanisms).lower(),
+            uid=nobody.pw_uid,
+            gid=nobody.pw_gid,
+            relay_port=self.relay.port_plain,
+            max_size=self.max_size,
+            port_starttls=self.port_starttls,
+            port_tls=self.port_tls,
+        )
+
+    def messages(self):
+        return self.relay.messages()
+
+    def clear(self):
+        self.relay.clear()
+
+
+def _version():
+    return subprocess.run(
+        [PROGRAM, "--version"], capture_output=True, text=True, check=False
+    ).stdout
