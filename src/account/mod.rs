@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use once_cell::race::OnceBox;
 use serde_json::Value;
 
-use crate::form::{self, Purpose, Sheet, Stored, Values};
+use crate::form::{self, Purpose, Schemas, Sheet, Stored, Values};
 use crate::guide::Texts;
 use crate::input::Faults;
 use crate::reply::{Answer, Reply, Status};
@@ -38,6 +39,8 @@ pub struct Account {
     texts: Arc<Texts>,
     store: Store,
     network: Arc<NetworkOptions>,
+    /// Made with the first form.
+    schemas: OnceBox<Schemas>,
     /// Started with the first piece of work, and anew in a child after `fork()`.
     worker: ArcSwapOption<Worker>,
 }
@@ -57,7 +60,13 @@ impl From<StoreError> for NotSaved {
 impl Account {
     pub fn open(options_json: Option<&str>) -> Result<Self, Answer> {
         let Options { texts, store, network } = options::read(options_json)?;
-        Ok(Self { texts: Arc::new(texts), store, network: Arc::new(network), worker: ArcSwapOption::empty() })
+        Ok(Self {
+            texts: Arc::new(texts),
+            store,
+            network: Arc::new(network),
+            schemas: OnceBox::new(),
+            worker: ArcSwapOption::empty(),
+        })
     }
 
     /// What `open` answers: how the settings are protected, and whether there are any.
@@ -88,6 +97,7 @@ impl Account {
         }
         let kept = stored.as_ref().map(saved::stored);
         let sheet = Sheet { values: &values, stored: kept.as_ref(), is_untouched: values_json.is_none() };
+        let schemas = self.schemas.get_or_init(|| Box::new(Schemas::new(&self.texts)));
         let answer = match &problem {
             None => Answer::ok("form"),
             Some(error) => saved::failed(&self.texts, error),
@@ -95,7 +105,7 @@ impl Account {
         answer
             .with("configured", stored.is_some())
             .with("protection", saved::protection(&self.texts, &self.store))
-            .with("form", form::render(&self.texts, &sheet))
+            .with("form", form::render(&self.texts, schemas, &sheet))
     }
 
     pub fn settings_set(&self, settings_json: &str) -> Answer {

@@ -174,8 +174,9 @@ async fn run(
     }
     journal.finish(*ending);
     let answer = report::answer(&texts, &delivery, &ended, &journal, tested.as_deref());
-    // The listener holds the other half of the job; with the journal it is gone.
-    drop(journal);
+    // The listener holds the other half of the job; with the journal it is gone. The document goes before the host hears of
+    // the end, so that it never finds two of them in memory.
+    drop((journal, delivery));
     if let Some(job) = Rc::into_inner(job) {
         job.end(answer);
     }

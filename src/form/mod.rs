@@ -12,5 +12,6 @@ mod values;
 pub use check::{Purpose, belonging, check};
 pub use fields::{FIELDS, Kind};
 pub use render::{Sheet, render};
+pub use schema::Schemas;
 pub use settings::{Route, Settings, Stored};
 pub use values::Values;

@@ -7,7 +7,7 @@ use crate::input::{Fault, Faults};
 
 use super::check::{Checked, Purpose, check};
 use super::fields::{FIELDS, Field, Kind};
-use super::schema;
+use super::schema::Schemas;
 use super::settings::Stored;
 use super::values::Values;
 
@@ -19,20 +19,16 @@ pub struct Sheet<'s> {
     pub is_untouched: bool,
 }
 
-pub fn render(texts: &Texts, sheet: &Sheet<'_>) -> Value {
+pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
     let saving = check(sheet.values, sheet.stored, Purpose::Save);
     let testing = check(sheet.values, sheet.stored, Purpose::Test);
     let fields: Vec<Value> = FIELDS.iter().map(|field| render_field(texts, sheet, &saving, field)).collect();
-    json!({
-        "fields": fields,
-        "buttons": [
-            button(texts, "test", &testing.faults),
-            button(texts, "update", &saving.faults),
-        ],
-        "json_schema": schema::conditional(texts),
-        "json_forms": { "schema": schema::flat(texts), "uischema": schema::json_forms(texts) },
-        "rjsf": { "uiSchema": schema::rjsf(texts) },
-    })
+    let buttons = vec![button(texts, "test", &testing.faults), button(texts, "update", &saving.faults)];
+    let mut form = Map::new();
+    form.insert("fields".to_owned(), fields.into());
+    form.insert("buttons".to_owned(), buttons.into());
+    schemas.add_to(&mut form);
+    Value::Object(form)
 }
 
 fn button(texts: &Texts, key: &str, faults: &Faults) -> Value {

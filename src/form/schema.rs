@@ -11,8 +11,32 @@ const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// What the rule "looks like an email address" is to a renderer; the library itself looks closer.
 const ADDRESS: &str = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$";
 
+/// They depend on the language alone, so that they are made once and not at each keystroke.
+pub struct Schemas {
+    conditional: Value,
+    json_forms: Value,
+    rjsf: Value,
+}
+
+impl Schemas {
+    pub fn new(texts: &Texts) -> Self {
+        Self {
+            conditional: conditional(texts),
+            json_forms: json!({ "schema": flat(texts), "uischema": json_forms(texts) }),
+            rjsf: json!({ "uiSchema": rjsf(texts) }),
+        }
+    }
+
+    /// Puts them into the form's reply.
+    pub fn add_to(&self, form: &mut Map<String, Value>) {
+        form.insert("json_schema".to_owned(), self.conditional.clone());
+        form.insert("json_forms".to_owned(), self.json_forms.clone());
+        form.insert("rjsf".to_owned(), self.rjsf.clone());
+    }
+}
+
 /// Fields that are always there stand at the top; the others come with `if` and `then`.
-pub fn conditional(texts: &Texts) -> Value {
+fn conditional(texts: &Texts) -> Value {
     let mut properties = Map::new();
     let (mut required, mut branches) = (Vec::new(), Vec::new());
     for field in FIELDS {
@@ -31,12 +55,12 @@ pub fn conditional(texts: &Texts) -> Value {
     json!({ "$schema": DRAFT, "type": "object", "properties": properties, "required": required, "allOf": branches })
 }
 
-pub fn flat(texts: &Texts) -> Value {
+fn flat(texts: &Texts) -> Value {
     let properties: Map<_, _> = FIELDS.iter().map(|field| (field.key.to_owned(), property(texts, field))).collect();
     json!({ "$schema": DRAFT, "type": "object", "properties": properties })
 }
 
-pub fn json_forms(texts: &Texts) -> Value {
+fn json_forms(texts: &Texts) -> Value {
     let elements: Vec<Value> = FIELDS
         .iter()
         .map(|field| {
@@ -56,7 +80,7 @@ pub fn json_forms(texts: &Texts) -> Value {
     json!({ "type": "Group", "label": texts.get("group-server"), "elements": elements })
 }
 
-pub fn rjsf(texts: &Texts) -> Value {
+fn rjsf(texts: &Texts) -> Value {
     let mut members = Map::new();
     members.insert("ui:order".to_owned(), FIELDS.iter().map(|field| field.key).collect());
     for field in FIELDS {
