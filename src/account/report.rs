@@ -83,7 +83,26 @@ pub fn answer(
     answer
         .with_some("message_id", message_id)
         .with("recipients", recipients(delivery, journal))
-        .with("steps", journal.steps().iter().map(|record| step(texts, record)).collect::<Vec<_>>())
+        .with("steps", steps(texts, delivery, journal))
+}
+
+/// Those that happened, and after a failure those that did not get their turn.
+fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
+    let records = journal.steps();
+    let mut steps: Vec<Value> = records.iter().map(|record| step(texts, record)).collect();
+    let is_missing = |planned: &Step| records.iter().all(|record| record.step != *planned);
+    steps.extend(
+        delivery
+            .steps()
+            .into_iter()
+            .filter(is_missing)
+            .map(|step| json!({"step": step.code(), "label": step_label(texts, step), "status": "skipped"})),
+    );
+    steps
+}
+
+fn step_label(texts: &Texts, step: Step) -> String {
+    texts.get(&format!("step-{}", step.code()))
 }
 
 fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, step: Option<Step>) -> Answer {
@@ -167,7 +186,7 @@ fn server(words: &ServerWords) -> Value {
 fn step(texts: &Texts, record: &StepRecord) -> Value {
     json!({
         "step": record.step.code(),
-        "label": texts.get(&format!("step-{}", record.step.code())),
+        "label": step_label(texts, record.step),
         "status": if record.failed { "failed" } else { "ok" },
         "ms": u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
         "found": found(&record.found),

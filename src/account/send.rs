@@ -15,7 +15,7 @@ use crate::guide::Texts;
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Job, Progress, Reply, Status, pending};
 use crate::transport::http::{self, Post, Relay};
-use crate::transport::smtp::{self, Server};
+use crate::transport::smtp::{self, Security, Server};
 use crate::transport::{Ending, Failure, Journal, Network, Step};
 
 use super::worker::Worker;
@@ -202,6 +202,22 @@ async fn overdue(total: Option<Duration>) {
 }
 
 impl Delivery {
+    /// The steps of a session that goes well, in a person's order.
+    pub fn steps(&self) -> Vec<Step> {
+        let Self::Smtp { server, .. } = self else {
+            return vec![Step::Name, Step::Connect, Step::Content, Step::Verdict];
+        };
+        let mut steps = vec![Step::Name, Step::Connect];
+        match server.security {
+            Security::Tls => steps.extend([Step::Tls, Step::Greeting]),
+            Security::StartTls => steps.extend([Step::Greeting, Step::Tls]),
+            Security::None => steps.push(Step::Greeting),
+        }
+        steps.extend(server.login.is_some().then_some(Step::Login));
+        steps.extend([Step::Sender, Step::Recipient, Step::Content, Step::Verdict]);
+        steps
+    }
+
     /// Addresses in the order of the journal's outcomes, with their roles where they are known.
     pub fn recipients(&self) -> Vec<(&str, Option<email::Role>)> {
         match self {

@@ -73,9 +73,9 @@ pub async fn send(
     let (progress, taken) = mpsc::unbounded_channel();
     let (request, total) = request(&client, relay, post, &progress)?;
     drop(progress);
-    let mut exchange = Exchange { network, journal, taken, total };
+    let mut exchange = Exchange { network, journal, taken, total, recipients };
     let response = exchange.run(&client, request).await?;
-    verdict(response, network, journal, recipients, &redactor).await
+    verdict(response, network, journal, &redactor).await
 }
 
 /// The request, and how many bytes its body streams report in all.
@@ -149,6 +149,7 @@ struct Exchange<'e> {
     journal: &'e Journal,
     taken: mpsc::UnboundedReceiver<u64>,
     total: u64,
+    recipients: usize,
 }
 
 impl Exchange<'_> {
@@ -168,8 +169,7 @@ impl Exchange<'_> {
                     self.journal.uploaded(done, self.total);
                     limit = deadlines.upload;
                     if done >= self.total {
-                        self.journal.content_ended();
-                        self.journal.begin(Step::Verdict);
+                        self.ended();
                         limit = deadlines.verdict;
                     }
                 }
@@ -180,6 +180,15 @@ impl Exchange<'_> {
                 }
             }
         }
+    }
+
+    /// One verdict will be for all recipients.
+    fn ended(&self) {
+        self.journal.content_ended();
+        for at in 0..self.recipients {
+            self.journal.outcome(at, Outcome::Taken);
+        }
+        self.journal.begin(Step::Verdict);
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
@@ -218,16 +227,12 @@ async fn verdict(
     response: Response,
     network: &Network,
     journal: &Journal,
-    recipients: usize,
     redactor: &Redactor,
 ) -> Result<Ending, Failure> {
     journal.begin(Step::Verdict);
     let status = response.status();
     if status.is_success() {
         journal.verdict_came();
-        for at in 0..recipients {
-            journal.outcome(at, Outcome::Taken);
-        }
         journal.server_said(ServerWords { code: status.as_u16(), enhanced: None, text: phrase(status) });
         return Ok(Ending::Accepted);
     }
