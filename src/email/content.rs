@@ -173,21 +173,4 @@ mod tests {
             assert_eq!(content.size(), out.len() as u64);
         }
     }
-
-    /// `cargo test --release -- --ignored --nocapture speed`
-    #[test]
-    #[ignore = "a measurement"]
-    #[allow(clippy::print_stdout, clippy::cast_precision_loss)]
-    fn speed() {
-        let raw = bytes(SLICE_BYTES);
-        let mut out = Vec::with_capacity(65_520);
-        let started = std::time::Instant::now();
-        let rounds = 1_000_000_000 / SLICE_BYTES;
-        for _ in 0..rounds {
-            out.clear();
-            encode_base64(std::hint::black_box(&raw), &mut out);
-            std::hint::black_box(&out);
-        }
-        println!("{:?} for 1 GB", started.elapsed());
-    }
 }
