@@ -2,8 +2,9 @@
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use unic_langid::langid;
+use unic_langid::LanguageIdentifier;
 
+const LANGUAGE: &str = "en";
 const ENGLISH: &str = include_str!("texts/en.ftl");
 
 /// Every text that reaches a person.
@@ -15,7 +16,7 @@ pub struct Texts {
 impl Texts {
     /// `program` is the host's name as its users know it; every text may name it.
     pub fn new(program: &str) -> Self {
-        let mut bundle = FluentBundle::new_concurrent(vec![langid!("en")]);
+        let mut bundle = FluentBundle::new_concurrent(vec![LANGUAGE.parse::<LanguageIdentifier>().unwrap_or_default()]);
         // The isolation characters are for mixed directions; hosts would see them as garbage in a left-to-right language.
         bundle.set_use_isolating(false);
         // A broken entry leaves the others; the tests go through all of them.
