@@ -2,6 +2,7 @@
 //! rooms together; the C ABI knows this one and `reply`, and nothing behind them.
 
 mod button;
+mod delivery;
 mod fault;
 mod options;
 mod report;

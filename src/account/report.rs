@@ -8,7 +8,7 @@ use crate::reply::{Answer, Status};
 use crate::transport::smtp::Security;
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
 
-use super::send::Delivery;
+use super::delivery::Delivery;
 
 pub fn status_of(ending: Ending) -> Status {
     use Ending as E;

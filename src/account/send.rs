@@ -9,23 +9,17 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::email::{self, Email, Mailbox, Message};
-use crate::form::{Purpose, Route, Settings, Values};
+use crate::email::{self, Email, Mailbox};
+use crate::form::{Purpose, Route, Values};
 use crate::guide::Texts;
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Job, Progress, Reply, Status, pending};
-use crate::transport::http::{self, Post, Relay};
-use crate::transport::smtp::{self, Security, Server};
 use crate::transport::{Ending, Failure, Journal, Network, Step};
+use crate::transport::{http, smtp};
 
+use super::delivery::Delivery;
 use super::worker::Worker;
 use super::{Account, fault, report, saved};
-
-/// An email on its way: by which route, in which form.
-pub enum Delivery {
-    Smtp { server: Box<Server>, message: Box<Message>, partial: bool },
-    Http { relay: Box<Relay>, post: Box<Post>, recipients: Vec<String> },
-}
 
 pub fn document(account: &Account, json: Value, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Result<Reply, Answer> {
     let texts = &account.texts;
@@ -35,7 +29,7 @@ pub fn document(account: &Account, json: Value, pdf: impl FnOnce() -> Result<Byt
     let email = Email::from_json(json, document).map_err(|faults| refuse(&faults))?;
     let settings = settings?;
     let total = email.total.or(account.network.deadlines.total);
-    let delivery = deliver(settings, email).map_err(|fault| refuse(&[fault]))?;
+    let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
     start(account, delivery, total, None)
 }
 
@@ -71,46 +65,14 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         },
     };
     let email = Email::test(recipient.clone(), texts.get("test_subject"), &texts.get("test_body"));
-    let delivery = deliver(settings, email).map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
+    let delivery =
+        Delivery::new(settings, email).map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
     let total = total.unwrap_or(account.network.deadlines.test);
     start(account, delivery, Some(total), Some(recipient.address.as_str().to_owned()))
 }
 
 fn keep<T>(result: Result<T, Fault>, faults: &mut Faults) -> Option<T> {
     result.map_err(|fault| faults.push(fault)).ok()
-}
-
-fn deliver(settings: Settings, email: Email) -> Result<Delivery, Fault> {
-    let Settings { sender_name, copy_to, reply_to, route } = settings;
-    match route {
-        Route::Smtp { server, sender } => {
-            let name = Some(sender_name).filter(|name| !name.is_empty());
-            let sender = email::Sender { from: Mailbox { name, address: sender }, copy_to, reply_to };
-            let message = Box::new(email::compose(&email, &sender)?);
-            Ok(Delivery::Smtp { server, message, partial: email.partial })
-        }
-        Route::Http(relay) => {
-            let addresses = |list: &[Mailbox]| -> Vec<String> {
-                list.iter().map(|mailbox| mailbox.address.as_str().to_owned()).collect()
-            };
-            let mut bcc = addresses(&email.bcc);
-            bcc.extend(copy_to.iter().map(|address| address.as_str().to_owned()));
-            let (to, cc) = (addresses(&email.to), addresses(&email.cc));
-            let is_test = email.files.is_empty();
-            let post = Post {
-                from: sender_name,
-                reply_to: addresses(if email.reply_to.is_empty() { &reply_to } else { &email.reply_to }).join(","),
-                to: to.join(","),
-                cc: cc.join(","),
-                bcc: bcc.join(","),
-                subject: email.subject,
-                body: if is_test { email.text } else { email.html },
-                files: email.files,
-                idempotency_key: email.idempotency_key,
-            };
-            Ok(Delivery::Http { relay, post: Box::new(post), recipients: [to, cc, bcc].concat() })
-        }
-    }
 }
 
 /// `tested`: the recipient of a test.
@@ -198,33 +160,5 @@ async fn overdue(total: Option<Duration>) {
     match total {
         Some(total) => sleep(total).await,
         None => std::future::pending().await,
-    }
-}
-
-impl Delivery {
-    /// The steps of a session that goes well, in a person's order.
-    pub fn steps(&self) -> Vec<Step> {
-        let Self::Smtp { server, .. } = self else {
-            return vec![Step::Name, Step::Connect, Step::Content, Step::Verdict];
-        };
-        let mut steps = vec![Step::Name, Step::Connect];
-        match server.security {
-            Security::Tls => steps.extend([Step::Tls, Step::Greeting]),
-            Security::StartTls => steps.extend([Step::Greeting, Step::Tls]),
-            Security::None => steps.push(Step::Greeting),
-        }
-        steps.extend(server.login.is_some().then_some(Step::Login));
-        steps.extend([Step::Sender, Step::Recipient, Step::Content, Step::Verdict]);
-        steps
-    }
-
-    /// Addresses in the order of the journal's outcomes, with their roles where they are known.
-    pub fn recipients(&self) -> Vec<(&str, Option<email::Role>)> {
-        match self {
-            Self::Smtp { message, .. } => {
-                message.recipients.iter().map(|recipient| (recipient.address.as_str(), Some(recipient.role))).collect()
-            }
-            Self::Http { recipients, .. } => recipients.iter().map(|address| (address.as_str(), None)).collect(),
-        }
     }
 }

@@ -1,0 +1,75 @@
+//! An email on its way: what is sent, to whom, and by which route.
+
+use crate::email::{self, Email, Mailbox, Message};
+use crate::form::{Route, Settings};
+use crate::input::Fault;
+use crate::transport::Step;
+use crate::transport::http::{Post, Relay};
+use crate::transport::smtp::{Security, Server};
+
+/// By which route, in which form.
+pub enum Delivery {
+    Smtp { server: Box<Server>, message: Box<Message>, partial: bool },
+    Http { relay: Box<Relay>, post: Box<Post>, recipients: Vec<String> },
+}
+
+impl Delivery {
+    pub fn new(settings: Settings, email: Email) -> Result<Self, Fault> {
+        let Settings { sender_name, copy_to, reply_to, route } = settings;
+        match route {
+            Route::Smtp { server, sender } => {
+                let name = Some(sender_name).filter(|name| !name.is_empty());
+                let sender = email::Sender { from: Mailbox { name, address: sender }, copy_to, reply_to };
+                let message = Box::new(email::compose(&email, &sender)?);
+                Ok(Self::Smtp { server, message, partial: email.partial })
+            }
+            Route::Http(relay) => {
+                let addresses = |list: &[Mailbox]| -> Vec<String> {
+                    list.iter().map(|mailbox| mailbox.address.as_str().to_owned()).collect()
+                };
+                let mut bcc = addresses(&email.bcc);
+                bcc.extend(copy_to.iter().map(|address| address.as_str().to_owned()));
+                let (to, cc) = (addresses(&email.to), addresses(&email.cc));
+                let is_test = email.files.is_empty();
+                let post = Post {
+                    from: sender_name,
+                    reply_to: addresses(if email.reply_to.is_empty() { &reply_to } else { &email.reply_to }).join(","),
+                    to: to.join(","),
+                    cc: cc.join(","),
+                    bcc: bcc.join(","),
+                    subject: email.subject,
+                    body: if is_test { email.text } else { email.html },
+                    files: email.files,
+                    idempotency_key: email.idempotency_key,
+                };
+                Ok(Self::Http { relay, post: Box::new(post), recipients: [to, cc, bcc].concat() })
+            }
+        }
+    }
+
+    /// The steps of a session that goes well, in a person's order.
+    pub fn steps(&self) -> Vec<Step> {
+        let Self::Smtp { server, .. } = self else {
+            return vec![Step::Name, Step::Connect, Step::Content, Step::Verdict];
+        };
+        let mut steps = vec![Step::Name, Step::Connect];
+        match server.security {
+            Security::Tls => steps.extend([Step::Tls, Step::Greeting]),
+            Security::StartTls => steps.extend([Step::Greeting, Step::Tls]),
+            Security::None => steps.push(Step::Greeting),
+        }
+        steps.extend(server.login.is_some().then_some(Step::Login));
+        steps.extend([Step::Sender, Step::Recipient, Step::Content, Step::Verdict]);
+        steps
+    }
+
+    /// Addresses in the order of the journal's outcomes, with their roles where they are known.
+    pub fn recipients(&self) -> Vec<(&str, Option<email::Role>)> {
+        match self {
+            Self::Smtp { message, .. } => {
+                message.recipients.iter().map(|recipient| (recipient.address.as_str(), Some(recipient.role))).collect()
+            }
+            Self::Http { recipients, .. } => recipients.iter().map(|address| (address.as_str(), None)).collect(),
+        }
+    }
+}
