@@ -40,7 +40,11 @@ impl Delivery {
                     subject: email.subject,
                     body: if is_test { email.text } else { email.html },
                     files: email.files,
-                    idempotency_key: email.idempotency_key,
+                    // A relay can tell a second try from a second email, also where the host thought of no key.
+                    idempotency_key: match email.idempotency_key {
+                        None if !is_test => Some(email::random()?),
+                        given => given,
+                    },
                 };
                 Ok(Self::Http { relay, post: Box::new(post), recipients: [to, cc, bcc].concat() })
             }

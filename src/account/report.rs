@@ -76,12 +76,13 @@ pub fn answer(
         }
         Err(failure) => failed(texts, delivery, failure, journal.step()),
     };
-    let message_id = match delivery {
-        Delivery::Smtp { message, .. } => Some(message.message_id.clone()),
-        Delivery::Http { .. } => None,
+    let (message_id, key) = match delivery {
+        Delivery::Smtp { message, .. } => (Some(message.message_id.clone()), None),
+        Delivery::Http { post, .. } => (None, post.idempotency_key.clone()),
     };
     answer
         .with_some("message_id", message_id)
+        .with_some("idempotency_key", key)
         .with("recipients", recipients(delivery, journal))
         .with("steps", steps(texts, delivery, journal))
 }

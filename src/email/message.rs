@@ -57,7 +57,7 @@ pub enum Role {
 
 pub fn compose(email: &Email, sender: &Sender) -> Result<Message, Fault> {
     let recipients = recipients(email, sender);
-    let message_id = format!("<{}@{}>", random()?, sender.from.address.domain());
+    let message_id = format!("<{}@{}>", identity(email)?, sender.from.address.domain());
     let needs_smtputf8 = recipients
         .iter()
         .map(|recipient| &recipient.address)
@@ -152,8 +152,19 @@ fn file_headers(file: &File) -> Result<Headers, Fault> {
     Ok(headers)
 }
 
+/// What makes this email this one, in 32 hexadecimal digits. The same idempotency key gives the same Message-ID: mailboxes
+/// that drop doubles do it by that.
+fn identity(email: &Email) -> Result<String, Fault> {
+    let Some(key) = &email.idempotency_key else { return random() };
+    let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
+    Ok(digest.as_ref().iter().take(16).fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").ok();
+        digits
+    }))
+}
+
 /// 128 random bits in hexadecimal digits.
-fn random() -> Result<String, Fault> {
+pub fn random() -> Result<String, Fault> {
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).map_err(|_| Fault::program("", "no_randomness"))?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))

@@ -18,7 +18,7 @@ pub use address::{Address, looks_like_address};
 pub use content::{Content, Slice, encode_base64};
 pub use files::{File, check_pdf};
 pub use mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
-pub use message::{Message, Role, Sender, compose};
+pub use message::{Message, Role, Sender, compose, random};
 pub use request::Email;
 pub use text::check_header_text;
 

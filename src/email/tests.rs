@@ -280,6 +280,14 @@ fn an_email_without_files_and_one_with_an_empty_file_are_whole() {
 }
 
 #[test]
+fn the_same_key_gives_the_same_message_id() {
+    let id =
+        |key: &str| compose(&email(json!({"to": "x@y.ro", "idempotency_key": key})), &sender()).unwrap().message_id;
+    assert_eq!(id("invoice-7"), id("invoice-7"));
+    assert_ne!(id("invoice-7"), id("invoice-8"));
+}
+
+#[test]
 fn two_messages_share_neither_identity_nor_boundary() {
     let email = email(json!({"to": "a@b.ro"}));
     let [one, other] = [(); 2].map(|()| compose(&email, &sender()).unwrap());
