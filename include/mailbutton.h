@@ -215,7 +215,8 @@ mailbutton_reply *mailbutton_send_document(const mailbutton *account,
  `timeout_ms`: -1 waits to the end, however long that takes; 0 only looks; anything else waits at most so many
  milliseconds. MAILBUTTON_PENDING: the time is up, and the work goes on.
  `on_progress` may be NULL; it is called from within this function only. `userdata` is handed to it as it is.
- Any number of threads may wait for one reply; each step of the progress reaches one of them.
+ Any number of threads may wait for one reply; each step of the progress reaches one of those that have a callback.
+ A negative timeout is the same as -1.
  */
 int32_t mailbutton_reply_wait(const mailbutton_reply *reply,
                               int32_t timeout_ms,

@@ -9,13 +9,13 @@
 
 mod arguments;
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
 use crate::account::{Account, null_account};
-use crate::reply::{Answer, Reply, Status};
+use crate::reply::{Answer, Progress, Reply, Status};
 
 use arguments::{Arguments, pdf};
 
@@ -212,7 +212,8 @@ pub unsafe extern "C" fn mailbutton_send_document(
 /// `timeout_ms`: -1 waits to the end, however long that takes; 0 only looks; anything else waits at most so many
 /// milliseconds. MAILBUTTON_PENDING: the time is up, and the work goes on.
 /// `on_progress` may be NULL; it is called from within this function only. `userdata` is handed to it as it is.
-/// Any number of threads may wait for one reply; each step of the progress reaches one of them.
+/// Any number of threads may wait for one reply; each step of the progress reaches one of those that have a callback.
+/// A negative timeout is the same as -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_reply_wait(
     reply: Option<&mailbutton_reply>,
@@ -223,15 +224,14 @@ pub unsafe extern "C" fn mailbutton_reply_wait(
     let Some(reply) = reply else { return Status::BadCall.code() };
     let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
     let wait = || {
-        reply.0.wait(limit, |progress| match on_progress {
-            None => true,
-            Some(callback) => {
-                let step = std::ffi::CString::new(progress.step).unwrap_or_default();
-                let permille = i32::from(progress.permille);
-                // SAFETY: header rule 5: the callback is the host's own, takes its own userdata, and returns.
-                unsafe { callback(userdata, step.as_ptr(), progress.text.as_ptr(), permille) == 0 }
-            }
-        })
+        let Some(callback) = on_progress else { return reply.0.wait(limit, None) };
+        let mut tell = |progress: &Progress| {
+            let step = CString::new(progress.step).unwrap_or_default();
+            let permille = i32::from(progress.permille);
+            // SAFETY: header rule 5: the callback is the host's own, takes its own userdata, and returns.
+            unsafe { callback(userdata, step.as_ptr(), progress.text.as_ptr(), permille) == 0 }
+        };
+        reply.0.wait(limit, Some(&mut tell))
     };
     catch_unwind(AssertUnwindSafe(wait)).unwrap_or(Status::Internal).code()
 }
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn mailbutton_reply_wait(
 /// for the user; for MAILBUTTON_BAD_CALL, for the developer). docs/json.md describes the rest.
 #[unsafe(no_mangle)]
 pub extern "C" fn mailbutton_reply_json(reply: Option<&mailbutton_reply>) -> *const c_char {
-    let json = || reply.and_then(|reply| reply.0.json()).map_or(ptr::null(), std::ffi::CStr::as_ptr);
+    let json = || reply.and_then(|reply| reply.0.json()).map_or(ptr::null(), CStr::as_ptr);
     catch_unwind(AssertUnwindSafe(json)).unwrap_or(ptr::null())
 }
 
@@ -323,6 +323,6 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_reply() {
         let reply = answer(|| panic!("a bug"));
-        assert_eq!(reply.0.wait(None, |_| true), Status::Internal);
+        assert_eq!(reply.0.wait(None, None), Status::Internal);
     }
 }

@@ -69,20 +69,23 @@ impl Reply {
     }
 
     /// Waits until the work has ended or the time is up (`None`: however long it takes), telling progress meanwhile on this
-    /// thread. `on_progress` returning false cancels the work; the wait then goes on to its end, which is near.
-    pub fn wait(&self, limit: Option<Duration>, mut on_progress: impl FnMut(&Progress) -> bool) -> Status {
+    /// thread. `on_progress` returning false cancels the work; the wait then goes on to its end, which is near. Who has no
+    /// `on_progress` takes no progress away from those who have.
+    pub fn wait(&self, limit: Option<Duration>, mut on_progress: Option<&mut dyn FnMut(&Progress) -> bool>) -> Status {
         if self.is_orphan() {
             return self.shared.end(forked());
         }
         let until = limit.map(|limit| Instant::now() + limit);
         let mut queue = self.shared.lock();
         loop {
-            while let Some(progress) = queue.pop_front() {
-                drop(queue);
-                if !on_progress(&progress) {
-                    self.cancel();
+            if let Some(tell) = &mut on_progress {
+                while let Some(progress) = queue.pop_front() {
+                    drop(queue);
+                    if !tell(&progress) {
+                        self.cancel();
+                    }
+                    queue = self.shared.lock();
                 }
-                queue = self.shared.lock();
             }
             if let Some((status, _)) = self.shared.ended.get() {
                 return *status;
@@ -202,11 +205,12 @@ mod tests {
             job.progress(progress(step, permille));
         }
         let mut told = Vec::new();
-        let status = reply.wait(Some(Duration::ZERO), |progress| {
+        assert_eq!(reply.wait(Some(Duration::ZERO), None), Status::Pending, "it would take progress away");
+        let mut tell = |progress: &Progress| {
             told.push((progress.step, progress.permille));
             true
-        });
-        assert_eq!(status, Status::Pending);
+        };
+        assert_eq!(reply.wait(Some(Duration::ZERO), Some(&mut tell)), Status::Pending);
         assert_eq!(told, [("connect", 0), ("content", 700)]);
         assert!(reply.json().is_none());
     }
@@ -215,7 +219,7 @@ mod tests {
     fn a_job_that_vanishes_ends_as_internal() {
         let (reply, job) = pending();
         drop(job);
-        assert_eq!(reply.wait(None, |_| true), Status::Internal);
+        assert_eq!(reply.wait(None, None), Status::Internal);
         assert!(reply.json().unwrap().to_str().unwrap().contains("internal"));
     }
 
@@ -224,7 +228,7 @@ mod tests {
         let (reply, job) = pending();
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| assert_eq!(reply.wait(None, |_| true), Status::Ok));
+                scope.spawn(|| assert_eq!(reply.wait(None, None), Status::Ok));
             }
             job.end(Answer::ok("accepted"));
         });
@@ -234,7 +238,7 @@ mod tests {
     fn cancelling_from_the_callback_reaches_the_job() {
         let (reply, job) = pending();
         job.progress(progress("connect", 0));
-        reply.wait(Some(Duration::ZERO), |_| false);
+        reply.wait(Some(Duration::ZERO), Some(&mut |_| false));
         assert!(job.shared.canceled.load(Ordering::Acquire));
     }
 }
