@@ -9,7 +9,6 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::super::tls::{tls_error, tls_failure};
 use super::super::words::Redactor;
 use super::super::{Ending, Failure, ServerWords};
 use super::reply::{BadReply, Class, Reply, ReplyParser};
@@ -225,11 +224,9 @@ impl Broken {
         match self {
             Self::Closed => Failure::new(Ending::Disconnected).detail("the server closed the connection"),
             Self::Reply(bad) => Failure::new(Ending::BadReply).detail(bad.describe()),
-            Self::Io(error) => match tls_error(&error) {
-                Some(error) => tls_failure(error),
-                None if error.kind() == io::ErrorKind::TimedOut => Failure::new(Ending::TimedOut),
-                None => Failure::new(Ending::Disconnected).detail(error.to_string()),
-            },
+            Self::Io(error) if error.kind() == io::ErrorKind::TimedOut => Failure::new(Ending::TimedOut),
+            // TLS errors too: after the handshake a safe connection had come about, and a password may have travelled.
+            Self::Io(error) => Failure::new(Ending::Disconnected).detail(error.to_string()),
         }
     }
 }
