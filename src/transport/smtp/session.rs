@@ -110,8 +110,10 @@ impl Opening<'_> {
             return Err(refusal(&wire, &reply, [Ending::TlsRefused, Ending::TlsRefused]));
         }
         // What came in clear could have been put there by anyone on the way (RFC 3207 section 6).
-        if wire.has_waiting_bytes() || wire.quiet().is_err() {
-            return Err(Ending::BytesBeforeTls.into());
+        match wire.quiet() {
+            Ok(()) => {}
+            Err(failure) if failure.ending == Ending::Disconnected => return Err(failure),
+            Err(_) => return Err(Ending::BytesBeforeTls.into()),
         }
         let wire = self.secure(wire).await?;
         self.hello(wire).await

@@ -78,10 +78,6 @@ impl Wire {
         }
     }
 
-    pub fn has_waiting_bytes(&self) -> bool {
-        !self.parser.is_empty()
-    }
-
     /// Writes content, and reads meanwhile: a server that speaks before the end of the content has its words heard, and one
     /// that stops reading until it is read from does not block us. `limit` is for no byte being taken, not for the whole.
     pub async fn upload(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Failure> {
