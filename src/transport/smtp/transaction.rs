@@ -166,7 +166,8 @@ impl Transaction<'_> {
         self.journal.begin(Step::Verdict);
         let reply = self.session.wire.reply(self.deadlines.verdict).await.map_err(no_verdict)?;
         let words = self.session.wire.words(&reply);
-        self.session.in_content = false;
+        // A server that wants more would take a QUIT for a line of the email.
+        self.session.in_content = reply.class() == Class::Continue;
         match reply.class() {
             Class::Continue => Err(no_verdict(Failure::new(Ending::BadReply).words(words))),
             Class::Success => {
