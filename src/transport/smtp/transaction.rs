@@ -80,7 +80,7 @@ impl Transaction<'_> {
     /// Every recipient is asked for, so that each one's outcome is known; then all or nothing.
     async fn recipients(&mut self, partial: bool) -> Result<bool, Failure> {
         self.journal.begin(Step::Recipient);
-        let (mut taken, mut worst) = (0, None::<(Class, Failure)>);
+        let (mut taken, mut worst, mut hangs_up) = (0, None::<(Class, Failure)>, false);
         for (at, recipient) in self.message.recipients.iter().enumerate() {
             let reply = self.command(&format!("RCPT TO:<{}>\r\n", recipient.address.as_str())).await?;
             let words = self.session.wire.words(&reply);
@@ -103,14 +103,15 @@ impl Transaction<'_> {
                     worst = Some((class, failure));
                 }
             }
-            // 421: the server is hanging up, and would not answer the next one.
-            if reply.code == 421 {
+            // It would not answer the next one, nor take the content for those before.
+            hangs_up = reply.code == 421;
+            if hangs_up {
                 break;
             }
         }
         match worst {
             None => Ok(true),
-            Some(_) if partial && taken > 0 => Ok(false),
+            Some(_) if partial && taken > 0 && !hangs_up => Ok(false),
             Some((_, failure)) => Err(failure),
         }
     }
