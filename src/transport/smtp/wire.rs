@@ -87,25 +87,22 @@ impl Wire {
             Stopped::Written => return Ok(()),
             Stopped::Overdue => return Err(Failure::new(Ending::TimedOut)),
             Stopped::Heard(read) => self.take(&buffer, read).err(),
-            Stopped::WriteFailed(error) => {
-                // Its last words may have arrived before the connection broke.
-                if let Some(read) = self.stream.read(&mut buffer).now_or_never() {
-                    self.take(&buffer, read).ok();
-                }
-                Some(Broken::Io(error))
-            }
+            Stopped::WriteFailed(error) => Some(Broken::Io(error)),
         };
-        match broken {
-            Some(broken) if self.parser.is_empty() => Err(broken.into_failure()),
-            _ => {
-                let early = match timeout(limit, self.read_reply()).await {
-                    Ok(Ok(reply)) => Ok(Some(reply)),
-                    Ok(Err(Broken::Reply(bad))) => Err(bad),
-                    Ok(Err(_)) | Err(_) => Ok(None),
-                };
-                Err(self.unasked(early, [Ending::ContentDeferred, Ending::ContentRefused]))
-            }
-        }
+        Err(self.last_words(broken, limit).await)
+    }
+
+    /// Why an upload stopped: what the server said, or else how the connection `broke`. Its words may be here although
+    /// writing has failed, and are seen only by waiting for them: a socket that is not waited on looks empty.
+    async fn last_words(&mut self, broke: Option<Broken>, limit: Duration) -> Failure {
+        let early = match timeout(limit, self.read_reply()).await {
+            Ok(Ok(reply)) => Ok(Some(reply)),
+            Ok(Err(Broken::Reply(bad))) => Err(bad),
+            // Half a line before the connection closes is no reply.
+            Ok(Err(gone)) => return broke.unwrap_or(gone).into_failure(),
+            Err(_) => Ok(None),
+        };
+        self.unasked(early, [Ending::ContentDeferred, Ending::ContentRefused])
     }
 
     pub async fn flush(&mut self, limit: Duration) -> Result<(), Failure> {
