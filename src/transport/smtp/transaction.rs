@@ -34,14 +34,25 @@ impl Transaction<'_> {
     }
 
     fn refusal(&self, reply: &Reply, endings: [Ending; 2]) -> Failure {
-        let mut failure = refusal(&self.session.wire, reply, endings);
-        // RFC 3463: X.3.4 is "message too big for system"; RFC 1870: 552 to MAIL or after the content.
-        if reply.code == 552 || reply.enhanced().is_some_and(|code| code.ends_with(".3.4")) {
+        self.judged(refusal(&self.session.wire, reply, endings))
+    }
+
+    /// Some codes say more than the step at which they came.
+    fn judged(&self, mut failure: Failure) -> Failure {
+        let Some(words) = &failure.server else { return failure };
+        let is_too_large = match words.enhanced.as_deref() {
+            // RFC 3463: longer than the administrator allows, too big for the system.
+            Some("5.2.3" | "5.3.4") => true,
+            // The mailbox is full, and a smaller email would not fit either.
+            Some("5.2.2") => false,
+            // RFC 1870 section 6.
+            _ => words.code == 552,
+        };
+        if is_too_large {
             failure.ending = Ending::TooLarge;
             failure.size =
                 Some((self.message.content.size(), self.session.extensions.size_limit().unwrap_or_default()));
-        }
-        if reply.code == 530 {
+        } else if words.code == 530 {
             failure.ending = Ending::LoginRequired;
         }
         failure
@@ -123,6 +134,10 @@ impl Transaction<'_> {
             return Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]));
         }
         self.session.in_content = true;
+        self.upload().await.map_err(|failure| self.judged(failure))
+    }
+
+    async fn upload(&mut self) -> Result<(), Failure> {
         let content: &Content = &self.message.content;
         let (total, mut done) = (content.size(), 0);
         self.journal.found(|found| found.bytes = Some(total));
