@@ -1,5 +1,6 @@
 //! What a server says of itself in its reply to EHLO (RFC 5321 section 4.1.1.1).
 
+use super::super::words::Redactor;
 use super::reply::Reply;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,12 +53,11 @@ impl Extensions {
     }
 
     /// For the report: as the server lists them, at most 40.
-    pub fn names(&self) -> Vec<String> {
-        let clean = super::super::words::Redactor::new("", None);
+    pub fn names(&self, redactor: &Redactor) -> Vec<String> {
         self.list
             .iter()
             .take(40)
-            .map(|(keyword, parameters)| clean.clean(format!("{keyword} {parameters}").as_bytes()))
+            .map(|(keyword, parameters)| redactor.clean(format!("{keyword} {parameters}").as_bytes()))
             .collect()
     }
 }

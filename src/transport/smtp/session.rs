@@ -90,7 +90,7 @@ impl Opening<'_> {
         }
         let extensions = if knows_extensions { Extensions::read(&reply) } else { Extensions::default() };
         self.journal.found(|found| {
-            found.extensions = extensions.names();
+            found.extensions = extensions.names(&self.redactor);
             found.size_limit = extensions.size_limit();
         });
         Ok(Session { wire, extensions, in_content: false })
