@@ -63,8 +63,9 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("sender", situation.sender.to_owned()),
         ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
         ("step", situation.step.map_or("start", Step::code).to_owned()),
-        ("size", megabytes(size)),
-        ("limit", megabytes(limit)),
+        // Rounded apart, so that a size a little over the limit does not read as the same number.
+        ("size", megabytes(size.div_ceil(100_000))),
+        ("limit", megabytes(limit / 100_000)),
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
         ("names", certificate.map_or_else(String::new, |facts| facts.names.join(", "))),
         ("expires", certificate.map_or_else(String::new, |facts| facts.not_after.clone())),
@@ -72,8 +73,7 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn megabytes(bytes: u64) -> String {
-    let tenths = bytes.div_ceil(100_000);
+fn megabytes(tenths: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
