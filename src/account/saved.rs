@@ -63,6 +63,7 @@ fn reason(kind: StoreErrorKind) -> &'static str {
         StoreErrorKind::Tampered => "store_tampered",
         StoreErrorKind::WrongKey => "store_wrong_key",
         StoreErrorKind::Newer => "store_newer",
+        StoreErrorKind::NoFolder => "store_no_folder",
         StoreErrorKind::Unreadable => "store_unreadable",
         StoreErrorKind::Unwritable => "store_unwritable",
         StoreErrorKind::Busy => "store_busy",

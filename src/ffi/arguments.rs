@@ -59,7 +59,7 @@ impl<'a> Arguments<'a> {
             return Err(if length == 0 { self.null(name) } else { self.refuse("null_with_length", &words()) });
         }
         if isize::try_from(length).is_err() {
-            return Err(self.refuse("too_large", &words()));
+            return Err(self.refuse("bad_length", &words()));
         }
         // SAFETY: as this function's own contract says; the length fits an address range.
         Ok(unsafe { std::slice::from_raw_parts(pointer, length) })

@@ -9,7 +9,7 @@ use super::fields::{FIELDS, Field, Kind, Rule};
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// What the rule "looks like an email address" is to a renderer; the library itself looks closer.
-const ADDRESS: &str = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$";
+const ADDRESS: &str = "^[^@\\s]+@[^@\\s]+$";
 
 /// They depend on the language alone, so that they are made once and not at each keystroke.
 pub struct Schemas {

@@ -245,7 +245,7 @@ fn login_refused(situation: &Situation<'_>) -> Vec<Remedy> {
     }
     list.push(remedy("check_login"));
     if situation.provider.is_none() {
-        list.push(remedy("app_password-any"));
+        list.push(Remedy { text: "app_password-any".to_owned(), ..remedy("app_password") });
     }
     list.push(remedy("other_program"));
     list

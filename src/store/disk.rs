@@ -35,8 +35,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
             return Err(StoreError::new(StoreErrorKind::Unreadable, path, "this names a folder, not a file"));
         };
         let folder = wanted.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        let folder =
-            folder.canonicalize().map_err(|error| StoreError::io(StoreErrorKind::Unwritable, folder, &error))?;
+        let folder = folder.canonicalize().map_err(|error| StoreError::io(StoreErrorKind::NoFolder, folder, &error))?;
         let place = folder.join(name);
         match fs::read_link(&place) {
             Ok(target) => wanted = folder.join(target),

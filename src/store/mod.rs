@@ -50,6 +50,8 @@ pub enum StoreErrorKind {
     WrongKey,
     /// Written by a later version.
     Newer,
+    /// The folder that the file is to be in is not there.
+    NoFolder,
     Unreadable,
     Unwritable,
     /// Another process or thread has been saving for too long.

@@ -400,7 +400,7 @@ fn what_is_not_a_file_is_an_error_and_no_hang() {
 fn places_that_cannot_be_written() {
     let folder = Folder::new();
     let error = Store::file(&folder.at("none/s"), given(1)).map(drop).unwrap_err();
-    assert_eq!(error, StoreError::new(StoreErrorKind::Unwritable, &folder.at("none"), "No such file or directory"));
+    assert_eq!(error, StoreError::new(StoreErrorKind::NoFolder, &folder.at("none"), "No such file or directory"));
     let store = Store::file(Path::new("/proc/mailbutton.json"), given(1)).unwrap();
     assert_eq!(store.load().unwrap(), None);
     assert_eq!(kind(save(&store, &saved())), StoreErrorKind::Unwritable);
