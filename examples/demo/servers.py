@@ -1,0 +1,196 @@
+"""The two servers that the demo sends to, on this machine only, with nothing but the standard library."""
+
+import base64
+import re
+import socket
+import socketserver
+import ssl
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+# A loopback takes an invoice in no time. Small buffers and a pause after each piece let the progress be seen.
+PIECE = 32 * 1024
+PAUSE = 0.02
+
+
+class Slow:
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        super().server_bind()
+
+
+class MailServer(Slow, socketserver.ThreadingTCPServer):
+    """Takes emails over STARTTLS from the one user it knows, and keeps each with its envelope."""
+
+    daemon_threads = True
+
+    def __init__(self, identity, user, password):
+        super().__init__(("127.0.0.1", 0), MailSession)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(identity)
+        self.login = f"\0{user}\0{password}".encode()
+        self.received = []
+
+    @property
+    def port(self):
+        return self.server_address[1]
+
+    def handle_error(self, request, client_address):
+        """A client that leaves, for example because it does not trust the certificate, is no error here."""
+
+
+class MailSession(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+
+    def say(self, *lines):
+        self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
+
+    def handle(self):
+        self.safe = self.known = False
+        self.begin()
+        self.say("220 localhost demo mail server")
+        while line := self.rfile.readline(2000):
+            verb, _, rest = line.decode("utf-8", "replace").strip().partition(" ")
+            if verb.upper() == "QUIT":
+                return self.say("221 2.0.0 Goodbye")
+            getattr(self, f"on_{verb.lower()}", self.on_unknown)(rest)
+
+    def begin(self):
+        self.sender, self.recipients = None, []
+
+    def on_unknown(self, rest):
+        self.say("502 5.5.1 Command not known")
+
+    def on_ehlo(self, rest):
+        self.say(
+            "250-localhost", "250-SIZE 20000000", "250-8BITMIME", "250-PIPELINING", "250-ENHANCEDSTATUSCODES",
+            "250 AUTH PLAIN" if self.safe else "250 STARTTLS",
+        )
+
+    def on_starttls(self, rest):
+        self.say("220 2.0.0 Go ahead")
+        self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        self.safe = True
+        self.setup()
+
+    def on_auth(self, rest):
+        mechanism, _, response = rest.partition(" ")
+        if not self.safe or mechanism.upper() != "PLAIN":
+            return self.say("504 5.5.4 Only AUTH PLAIN, and only with TLS")
+        if not response:
+            self.say("334 ")
+            response = self.rfile.readline(2000).decode()
+        self.known = base64.b64decode(response) == self.server.login
+        self.say("235 2.7.0 Welcome" if self.known else "535 5.7.8 Username and password not accepted")
+
+    def on_mail(self, rest):
+        if not self.known:
+            return self.say("530 5.7.0 Log in first")
+        self.begin()
+        self.sender = address(rest)
+        self.say("250 2.1.0 Sender taken")
+
+    def on_rcpt(self, rest):
+        self.recipients.append(address(rest))
+        self.say("250 2.1.5 Recipient taken")
+
+    def on_data(self, rest):
+        if not self.recipients:
+            return self.say("503 5.5.1 No recipients")
+        self.say("354 Send the email, then a line with a dot")
+        lines, size = [], 0
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return
+            lines.append(line[1:] if line.startswith(b".") else line)
+            size += len(line)
+            if size > PIECE:
+                time.sleep(PAUSE)
+                size = 0
+        self.server.received.append((self.sender, self.recipients, b"".join(lines)))
+        self.say("250 2.0.0 Taken as number " + str(len(self.server.received)))
+        self.begin()
+
+    def on_rset(self, rest):
+        self.begin()
+        self.say("250 2.0.0 Forgotten")
+
+    def on_noop(self, rest):
+        self.say("250 2.0.0 Here")
+
+
+def address(argument):
+    return argument[argument.index("<") + 1 : argument.index(">")]
+
+
+class Relay(Slow, ThreadingHTTPServer):
+    """Takes what `docs/http.md` describes, and keeps each request's parts as (name, file name, type, bytes)."""
+
+    def __init__(self, token):
+        super().__init__(("127.0.0.1", 0), RelayRequest)
+        self.token = token
+        self.received = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class RelayRequest(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        left, body = int(self.headers["Content-Length"]), b""
+        while left > len(body):
+            body += self.rfile.read(min(PIECE, left - len(body)))
+            time.sleep(PAUSE)
+        if self.headers["Authorization"] != f"Bearer {self.server.token}":
+            return self.answer(401, "This token is not known here.")
+        kind, _, parameters = self.headers["Content-Type"].partition(";")
+        if kind == "multipart/form-data":
+            parts = multipart(body, parameters.partition("boundary=")[2].strip('" '))
+        else:
+            fields = parse_qs(body.decode(), keep_blank_values=True)
+            parts = [(name, None, None, values[0].encode()) for name, values in fields.items()]
+        self.server.received.append((kind, self.headers, parts))
+        self.answer(200, "Sent.")
+
+    def answer(self, status, text):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *arguments):
+        """The demo's output is its own."""
+
+
+def multipart(body, boundary):
+    """The parts of multipart/form-data (RFC 7578), split by hand so that not a byte of a file changes."""
+    parts = []
+    for piece in body.split(b"\r\n--" + boundary.encode())[:-1]:
+        head, _, content = piece.partition(b"\r\n\r\n")
+        name = file_name = kind = None
+        for line in head.decode().split("\r\n"):
+            field, _, value = line.partition(": ")
+            if field.lower() == "content-disposition":
+                name = quoted(value, "; name=")
+                file_name = quoted(value, "; filename=")
+            elif field.lower() == "content-type":
+                kind = value
+        parts.append((name, file_name, kind, content))
+    return parts
+
+
+def quoted(value, key):
+    found = re.search(re.escape(key) + r'"((?:\\.|[^"\\])*)"', value)
+    return found and re.sub(r"\\(.)", r"\1", found[1])
+
+
+def serve(server):
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return server
