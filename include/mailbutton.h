@@ -120,7 +120,8 @@ typedef struct mailbutton_reply mailbutton_reply;
  valid until the callback returns.
 
  Return 0 to go on, anything else to cancel. The callback may call any function of mailbutton, except
- mailbutton_reply_free for the reply that is being waited for. It must return: no longjmp, no C++ exception.
+ mailbutton_reply_free for the reply that is being waited for. It must return: no longjmp, no C++ exception, no
+ pthread_exit.
  */
 typedef int32_t (*mailbutton_progress)(void *userdata,
                                        const char *step,
@@ -202,7 +203,8 @@ mailbutton_reply *mailbutton_send_test(const mailbutton *account,
  Sends a document with the saved settings. Starts at once and runs in the background.
 
  `email_json` says to whom, the subject, the body, the document's file name and further attachments. `pdf` points to the
- document's `pdf_len` bytes, which are copied before this returns.
+ document's `pdf_len` bytes, which are copied before this returns; attachments that are given by path are read before.
+ At most four emails of an account are on their way at a time; more wait for their turn.
  */
 mailbutton_reply *mailbutton_send_document(const mailbutton *account,
                                            const char *email_json,

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::email::parse_mailboxes;
+use crate::email::{self, parse_mailbox, parse_mailboxes};
 use crate::form::Settings;
 use crate::guide::Texts;
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Status};
 
 use super::{Account, fault};
+
+const MOST_WARNINGS: usize = 20;
 
 const KINDS: &[&str] = &[
     "invoice",
@@ -29,7 +31,8 @@ struct Document {
     /// Kind and reference in words, for example "Invoice 2026-001".
     title: String,
     recipient_name: Option<String>,
-    to: String,
+    /// As the host keeps it: text with separators, or a list with an address in each item.
+    to: Value,
     subject: Option<String>,
     body: Option<String>,
     file_name: Option<String>,
@@ -52,7 +55,30 @@ pub fn button(account: &Account, json: Value) -> Answer {
             (state(texts, is_saved, Some((answer.reason, answer.message))), None)
         }
     };
-    Answer::ok("button").with("button", state).with("email", prefilled(texts, document, sender.as_deref()))
+    let warnings = warnings(texts, &document.to);
+    Answer::ok("button")
+        .with("button", state)
+        .with("email", prefilled(texts, document, sender.as_deref()))
+        .with("warnings", warnings)
+}
+
+/// What would be refused when the email is sent as it is proposed. It is no reason to refuse the button: the email is
+/// where a wrong address can be mended.
+fn warnings(texts: &Texts, to: &Value) -> Vec<Value> {
+    let mut faults = Faults::new();
+    match to {
+        Value::String(list) if list.trim().is_empty() => {}
+        Value::String(list) => {
+            parse_mailboxes("to", list, &mut faults);
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_str()?))) {
+                faults.extend(parse_mailbox(&format!("to[{at}]"), item).err());
+            }
+        }
+        _ => {}
+    }
+    faults.iter().take(MOST_WARNINGS).map(|fault| fault::told(texts, fault)).collect()
 }
 
 fn state(texts: &Texts, visible: bool, why_not: Option<(&'static str, String)>) -> Value {
@@ -80,21 +106,14 @@ fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
         Some(reference) => format!("{kind} {reference}"),
         None => kind,
     };
-    let (mut recipient_name, mut to) = (None, String::new());
+    let (mut recipient_name, mut to) = (None, Value::from(""));
     if let Some(mut recipient) = object.object("recipient", faults) {
         recipient_name = recipient.text("name", faults).filter(|name| !name.trim().is_empty());
-        to = match recipient.take("addresses") {
-            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
-            Some(Value::String(text)) => text,
-            Some(_) => {
-                let place = recipient.place_of("addresses");
-                faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text or a list of texts"));
-                String::new()
-            }
-            None => String::new(),
-        };
-        if !to.trim().is_empty() {
-            parse_mailboxes(&recipient.place_of("addresses"), &to, faults);
+        to = recipient.take("addresses").unwrap_or(to);
+        let is_text = to.is_string() || to.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+        if !is_text {
+            let place = recipient.place_of("addresses");
+            faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text or a list of texts"));
         }
         recipient.end(faults);
     }
@@ -129,23 +148,6 @@ fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
         }
         text
     });
-    let file_name = file_name.unwrap_or_else(|| file_name_of(&title));
+    let file_name = file_name.unwrap_or_else(|| email::file_name_for(&title, ".pdf"));
     json!({ "to": to, "subject": subject, "body": body, "document": { "file_name": file_name } })
-}
-
-/// A reference may be "2026/001"; a file name may not.
-fn file_name_of(title: &str) -> String {
-    let safe: String =
-        title
-            .chars()
-            .map(|c| {
-                if c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') {
-                    '-'
-                } else {
-                    c
-                }
-            })
-            .take(100)
-            .collect();
-    format!("{}.pdf", safe.trim())
 }

@@ -1,6 +1,6 @@
 //! An email on its way: what is sent, to whom, and by which route.
 
-use crate::email::{self, Email, Mailbox, Message};
+use crate::email::{self, Email, Mailbox, Message, Recipient, Role};
 use crate::form::{Route, Settings};
 use crate::input::Fault;
 use crate::transport::Step;
@@ -10,7 +10,7 @@ use crate::transport::smtp::{Security, Server};
 /// By which route, in which form.
 pub enum Delivery {
     Smtp { server: Box<Server>, message: Box<Message>, partial: bool },
-    Http { relay: Box<Relay>, post: Box<Post>, recipients: Vec<String> },
+    Http { relay: Box<Relay>, post: Box<Post>, recipients: Vec<Recipient> },
 }
 
 impl Delivery {
@@ -24,19 +24,15 @@ impl Delivery {
                 Ok(Self::Smtp { server, message, partial: email.partial })
             }
             Route::Http(relay) => {
-                let addresses = |list: &[Mailbox]| -> Vec<String> {
-                    list.iter().map(|mailbox| mailbox.address.as_str().to_owned()).collect()
-                };
-                let mut bcc = addresses(&email.bcc);
-                bcc.extend(copy_to.iter().map(|address| address.as_str().to_owned()));
-                let (to, cc) = (addresses(&email.to), addresses(&email.cc));
+                let recipients = email::recipients(&email, &copy_to);
                 let is_test = email.files.is_empty();
+                let reply_to = if email.reply_to.is_empty() { reply_to } else { email.reply_to };
                 let post = Post {
                     from: sender_name,
-                    reply_to: addresses(if email.reply_to.is_empty() { &reply_to } else { &email.reply_to }).join(","),
-                    to: to.join(","),
-                    cc: cc.join(","),
-                    bcc: bcc.join(","),
+                    reply_to: reply_to.iter().map(|mailbox| mailbox.address.as_str()).collect::<Vec<_>>().join(","),
+                    to: joined(&recipients, &[Role::To]),
+                    cc: joined(&recipients, &[Role::Cc]),
+                    bcc: joined(&recipients, &[Role::Bcc, Role::Copy]),
                     subject: email.subject,
                     body: if is_test { email.text } else { email.html },
                     files: email.files,
@@ -46,7 +42,7 @@ impl Delivery {
                         given => given,
                     },
                 };
-                Ok(Self::Http { relay, post: Box::new(post), recipients: [to, cc, bcc].concat() })
+                Ok(Self::Http { relay, post: Box::new(post), recipients })
             }
         }
     }
@@ -67,13 +63,17 @@ impl Delivery {
         steps
     }
 
-    /// Addresses in the order of the journal's outcomes, with their roles where they are known.
-    pub fn recipients(&self) -> Vec<(&str, Option<email::Role>)> {
-        match self {
-            Self::Smtp { message, .. } => {
-                message.recipients.iter().map(|recipient| (recipient.address.as_str(), Some(recipient.role))).collect()
-            }
-            Self::Http { recipients, .. } => recipients.iter().map(|address| (address.as_str(), None)).collect(),
-        }
+    /// In the order of the journal's outcomes.
+    pub fn recipients(&self) -> Vec<(&str, Role)> {
+        let recipients = match self {
+            Self::Smtp { message, .. } => &message.recipients,
+            Self::Http { recipients, .. } => recipients,
+        };
+        recipients.iter().map(|recipient| (recipient.address.as_str(), recipient.role)).collect()
     }
+}
+
+fn joined(recipients: &[Recipient], roles: &[Role]) -> String {
+    let of_role = recipients.iter().filter(|recipient| roles.contains(&recipient.role));
+    of_role.map(|recipient| recipient.address.as_str()).collect::<Vec<_>>().join(",")
 }

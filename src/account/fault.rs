@@ -28,18 +28,26 @@ pub fn refuse(texts: &Texts, faults: &[Fault], status: Status) -> Answer {
         }
         (None, status) => (status, "bad_argument", faults.first().map(placed).unwrap_or_default()),
     };
-    let errors: Vec<Value> = faults
-        .iter()
-        .map(|fault| json!({"key": fault.place, "code": fault.code, "message": sentence(fault)}))
-        .collect();
+    let errors: Vec<Value> = faults.iter().map(|fault| told(texts, fault)).collect();
     Answer::new(status, reason, message).with("errors", errors)
+}
+
+/// One fault as the replies show it.
+pub fn told(texts: &Texts, fault: &Fault) -> Value {
+    json!({
+        "key": fault.place,
+        "code": fault.code,
+        "message": texts.fault(&fault.place, fault.code, &fault.words),
+    })
 }
 
 /// A mistake in the call itself, found before its JSON was looked at.
 pub fn bad_argument(account: Option<&Account>, code: &'static str, words: &[(&'static str, String)]) -> Answer {
     let sentence = |texts: &Texts| texts.with(&format!("call-{code}"), words);
     let message = account.map_or_else(|| sentence(&Texts::new("")), |account| sentence(&account.texts));
-    Answer::new(Status::BadCall, code, message)
+    let place = words.iter().find(|(name, _)| *name == "argument").map_or("", |(_, value)| value.as_str());
+    let errors = json!([{"key": place, "code": code, "message": message}]);
+    Answer::new(Status::BadCall, code, message).with("errors", errors)
 }
 
 pub fn null_account() -> Answer {

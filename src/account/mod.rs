@@ -97,7 +97,7 @@ impl Account {
             return fault::refuse(&self.texts, &faults, Status::BadSettings);
         }
         let kept = stored.as_ref().map(saved::stored);
-        let sheet = Sheet { values: &values, stored: kept.as_ref(), is_untouched: values_json.is_none() };
+        let sheet = Sheet { values: &values, stored: kept.as_ref() };
         let schemas = self.schemas.get_or_init(|| Box::new(Schemas::new(&self.texts)));
         let answer = match &problem {
             None => Answer::ok("form"),
@@ -168,7 +168,7 @@ impl Account {
         send::test(self, json).unwrap_or_else(Reply::ready)
     }
 
-    /// `pdf` is called when everything else is in order, so that a document is not copied in vain.
+    /// `pdf` copies the document; it is not called for JSON that does not parse.
     pub fn send_document(&self, email_json: &str, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Reply {
         let json = match crate::input::parse("email_json", email_json, MAX_EMAIL_JSON) {
             Ok(json) => json,

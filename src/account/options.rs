@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tokio::sync::Semaphore;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::guide::Texts;
@@ -14,7 +16,7 @@ use crate::input::{Fault, Faults, Object, parse};
 use crate::reply::{Answer, Status};
 use crate::secret::Secret;
 use crate::store::{KeySource, Store};
-use crate::transport::{Deadlines, Network, Tls};
+use crate::transport::{CONNECTIONS, Deadlines, Network, Tls};
 
 use super::{fault, saved};
 
@@ -41,6 +43,7 @@ impl NetworkOptions {
             tls: Tls::new(self.extra_roots.clone()),
             deadlines: self.deadlines.clone(),
             hello_name: self.hello_name.clone(),
+            connections: Semaphore::new(CONNECTIONS),
         }
     }
 }
@@ -56,7 +59,9 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         return Err(refuse(&Texts::new(""), &faults));
     };
     let program = object.text("program_name", &mut faults).unwrap_or_else(|| "this program".to_owned());
-    if let Err(fault) = crate::email::check_header_text("program_name", &program) {
+    if program.trim().is_empty() {
+        faults.push(Fault::program("program_name", "program_name_empty"));
+    } else if let Err(fault) = crate::email::check_header_text("program_name", &program) {
         faults.push(fault);
     }
     let texts = Texts::new(&program);
@@ -126,7 +131,13 @@ fn ca_file(object: &mut Object, faults: &mut Faults) -> Vec<CertificateDer<'stat
             faults.push(Fault::program("ca_file", "ca_file_empty"));
             Vec::new()
         }
-        Ok(certificates) => certificates,
+        Ok(certificates) => {
+            let mut roots = RootCertStore::empty();
+            if let Some(error) = certificates.iter().find_map(|der| roots.add(der.clone()).err()) {
+                faults.push(Fault::program("ca_file", "ca_file_invalid").with("detail", error.to_string()));
+            }
+            certificates
+        }
         Err(error) => {
             faults.push(Fault::program("ca_file", "ca_file_unreadable").with("detail", error.to_string()));
             Vec::new()

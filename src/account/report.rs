@@ -1,9 +1,11 @@
 //! How a piece of work ended, as a reply: the status, the words, and what happened at each step.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::email::Role;
-use crate::guide::{Problem, Situation, Texts, explain, provider_of_address, provider_of_host};
+use crate::guide::{Problem, Refused, Situation, Texts, explain, provider_of_login};
 use crate::reply::{Answer, Status};
 use crate::transport::smtp::Security;
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
@@ -20,6 +22,7 @@ pub fn status_of(ending: Ending) -> Status {
         | E::ConnectionRefused
         | E::ConnectionFailed
         | E::TimedOut
+        | E::OutOfTime
         | E::Disconnected
         | E::BadReply => Status::Unreachable,
         E::TlsFailed
@@ -35,9 +38,12 @@ pub fn status_of(ending: Ending) -> Status {
         | E::CertificateInvalid
         | E::CertificateChanged
         | E::LoginInClear => Status::NotSecure,
-        E::LoginRefused | E::LoginNotOffered | E::LoginUnsupported | E::LoginRequired | E::HttpUnauthorized => {
-            Status::LoginRefused
-        }
+        E::LoginRefused
+        | E::EncryptionRequired
+        | E::LoginNotOffered
+        | E::LoginUnsupported
+        | E::LoginRequired
+        | E::HttpUnauthorized => Status::LoginRefused,
         E::ServerBusy
         | E::LoginDeferred
         | E::SenderDeferred
@@ -74,7 +80,7 @@ pub fn answer(
             };
             Answer::new(Status::Ok, ending.reason(), message)
         }
-        Err(failure) => failed(texts, delivery, failure, journal.step()),
+        Err(failure) => failed(texts, delivery, failure, journal),
     };
     let (message_id, key) = match delivery {
         Delivery::Smtp { message, .. } => (Some(message.message_id.clone()), None),
@@ -90,24 +96,32 @@ pub fn answer(
 /// Those that happened, and after a failure those that did not get their turn.
 fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
     let records = journal.steps();
-    let mut steps: Vec<Value> = records.iter().map(|record| step(texts, record)).collect();
+    let mut steps: Vec<Value> =
+        records.iter().map(|record| step(texts, record, if record.failed { "failed" } else { "ok" })).collect();
     let is_missing = |planned: &Step| records.iter().all(|record| record.step != *planned);
     steps.extend(
         delivery
             .steps()
             .into_iter()
             .filter(is_missing)
-            .map(|step| json!({"step": step.code(), "label": step_label(texts, step), "status": "skipped"})),
+            .map(|step| StepRecord { step, failed: false, took: Duration::ZERO, found: Found::default(), server: None })
+            .map(|record| step(texts, &record, "skipped")),
     );
     steps
 }
 
-fn step_label(texts: &Texts, step: Step) -> String {
-    texts.get(&format!("step-{}", step.code()))
-}
-
-fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, step: Option<Step>) -> Answer {
-    let Problem { message, advice } = explain(texts, &situation(delivery, failure, step));
+fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
+    let step = journal.step();
+    let recipients = delivery.recipients();
+    let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_) | Outcome::Deferred(_));
+    let refused = journal
+        .outcomes()
+        .iter()
+        .position(is_refused)
+        .and_then(|at| recipients.get(at))
+        .map(|(address, role)| Refused { address, is_copy: *role == Role::Copy });
+    let situation = Situation { refused, ..situation(delivery, failure, step) };
+    let Problem { message, advice } = explain(texts, &situation);
     let advice: Vec<Value> = advice
         .into_iter()
         .map(|advice| json!({"code": advice.code, "text": advice.text, "link": advice.link, "patch": advice.patch}))
@@ -138,7 +152,8 @@ fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step
                 },
                 username,
                 sender: message.sender.as_str(),
-                provider: provider_of_host(&server.host).or_else(|| provider_of_address(username)),
+                provider: provider_of_login(&server.host, username),
+                refused: None,
             }
         }
         Delivery::Http { relay, .. } => Situation {
@@ -150,6 +165,7 @@ fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step
             username: "",
             sender: "",
             provider: None,
+            refused: None,
         },
     }
 }
@@ -165,14 +181,14 @@ fn recipients(delivery: &Delivery, journal: &Journal) -> Vec<Value> {
         .recipients()
         .into_iter()
         .zip(journal.outcomes())
-        .map(|((address, known_role), outcome)| {
+        .map(|((address, of), outcome)| {
             let words = match &outcome {
                 Outcome::Deferred(words) | Outcome::Refused(words) => Some(server(words)),
                 Outcome::NotSent | Outcome::Taken | Outcome::Accepted | Outcome::Uncertain => None,
             };
             json!({
                 "address": address,
-                "role": known_role.map(role),
+                "role": role(of),
                 "outcome": outcome.code(),
                 "server": words,
             })
@@ -184,11 +200,11 @@ fn server(words: &ServerWords) -> Value {
     json!({"code": words.code, "enhanced": words.enhanced, "text": words.text})
 }
 
-fn step(texts: &Texts, record: &StepRecord) -> Value {
+fn step(texts: &Texts, record: &StepRecord, status: &str) -> Value {
     json!({
         "step": record.step.code(),
-        "label": step_label(texts, record.step),
-        "status": if record.failed { "failed" } else { "ok" },
+        "label": texts.get(&format!("step-{}", record.step.code())),
+        "status": status,
         "ms": u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
         "found": found(&record.found),
         "server": record.server.as_ref().map(server),

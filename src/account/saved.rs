@@ -44,7 +44,7 @@ pub fn protection(texts: &Texts, store: &Store) -> Value {
 }
 
 pub fn problem(texts: &Texts, error: &StoreError) -> Value {
-    json!({"reason": reason(error.kind), "message": message(texts, error)})
+    json!({"code": reason(error.kind), "message": message(texts, error)})
 }
 
 pub fn failed(texts: &Texts, error: &StoreError) -> Answer {

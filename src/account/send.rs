@@ -24,10 +24,14 @@ use super::{Account, fault, report, saved};
 pub fn document(account: &Account, json: Value, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Result<Reply, Answer> {
     let texts = &account.texts;
     let refuse = |faults: &[Fault]| fault::refuse(texts, faults, Status::BadEmail);
-    let settings = account.settings();
-    let document = pdf().map_err(|fault| refuse(&[fault]))?;
-    let email = Email::from_json(json, document).map_err(|faults| refuse(&faults))?;
-    let settings = settings?;
+    let (document, mut faults) = match pdf() {
+        Ok(document) => (document, Faults::new()),
+        // What is wrong with the email is told together with what is wrong with the document.
+        Err(fault) => (Bytes::new(), vec![fault]),
+    };
+    let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
+    let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
+    let settings = account.settings()?;
     let total = email.total.or(account.network.deadlines.total);
     let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
     start(account, delivery, total, None)
@@ -50,7 +54,8 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
     let mut settings = match unsaved {
         None => account.settings()?,
         Some(values) => {
-            let saved = account.store.load().map_err(|error| saved::failed(texts, &error))?;
+            // A store that cannot be read has no secret to add; values that need none can be tested all the same.
+            let saved = account.store.load().ok().flatten();
             account.checked(&values, saved.as_ref().map(saved::stored).as_ref(), Purpose::Test)?
         }
     };
@@ -124,11 +129,16 @@ async fn run(
         })
     };
     let journal = Journal::new(delivery.recipients().len(), listener);
+    let work = async {
+        // A test is not kept waiting by a hundred statements that are on their way.
+        let _turn = if tested.is_none() { Some(network.connections.acquire().await) } else { None };
+        work(&network, &delivery, &journal).await
+    };
     let ended = tokio::select! {
         biased;
         () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
-        ended = work(&network, &delivery, &journal) => ended,
-        () = overdue(total) => Err(cut_short(&journal, Ending::TimedOut)),
+        ended = work => ended,
+        () = overdue(total) => Err(cut_short(&journal, Ending::OutOfTime)),
     };
     let (Ok(ending) | Err(Failure { ending, .. })) = &ended;
     if let Err(failure) = &ended {

@@ -56,7 +56,7 @@ pub enum Role {
 }
 
 pub fn compose(email: &Email, sender: &Sender) -> Result<Message, Fault> {
-    let recipients = recipients(email, sender);
+    let recipients = recipients(email, &sender.copy_to);
     let message_id = format!("<{}@{}>", identity(email)?, sender.from.address.domain());
     let needs_smtputf8 = recipients
         .iter()
@@ -70,10 +70,10 @@ pub fn compose(email: &Email, sender: &Sender) -> Result<Message, Fault> {
 }
 
 /// Each address once, in the first role that it has.
-fn recipients(email: &Email, sender: &Sender) -> Vec<Recipient> {
+pub fn recipients(email: &Email, copy_to: &[Address]) -> Vec<Recipient> {
     let roles = [(&email.to, Role::To), (&email.cc, Role::Cc), (&email.bcc, Role::Bcc)];
     let typed = roles.into_iter().flat_map(|(list, role)| list.iter().map(move |mailbox| (&mailbox.address, role)));
-    let copies = sender.copy_to.iter().map(|address| (address, Role::Copy));
+    let copies = copy_to.iter().map(|address| (address, Role::Copy));
     let mut seen = HashSet::new();
     typed
         .chain(copies)

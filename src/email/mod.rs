@@ -18,9 +18,9 @@ pub use address::{Address, looks_like_address};
 pub use content::{Content, Slice, encode_base64};
 pub use files::{File, check_pdf};
 pub use mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
-pub use message::{Message, Role, Sender, compose, random};
+pub use message::{Message, Recipient, Role, Sender, compose, random, recipients};
 pub use request::Email;
-pub use text::check_header_text;
+pub use text::{check_header_text, file_name_for};
 
 /// More faults than this help nobody to mend an email, and a hostile list could make a fault of each of its items.
 const MAX_FAULTS: usize = 20;

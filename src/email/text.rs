@@ -68,6 +68,26 @@ pub(super) fn check_file_name(place: &str, name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A file name made of any text, such as a document's title: what a name cannot have becomes a hyphen.
+pub fn file_name_for(title: &str, extension: &str) -> String {
+    const MAX_BYTES: usize = 200;
+    let mut name = String::new();
+    for character in title.chars() {
+        let is_refused = is_control(character)
+            || is_bidi_override(character)
+            || is_bidi_mark(character)
+            // Windows has no files with these.
+            || matches!(character, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
+        let character = if is_refused { '-' } else { character };
+        if name.len() + character.len_utf8() > MAX_BYTES {
+            break;
+        }
+        name.push(character);
+    }
+    let name = name.trim();
+    format!("{}{extension}", if name.is_empty() { "document" } else { name })
+}
+
 /// A body as it travels: every line ends in CRLF, and of the control characters only the tab is left.
 pub(super) fn body(place: &str, text: &str) -> Result<String, Fault> {
     match text

@@ -64,7 +64,8 @@ pub struct mailbutton_reply(Reply);
 /// valid until the callback returns.
 ///
 /// Return 0 to go on, anything else to cancel. The callback may call any function of mailbutton, except
-/// mailbutton_reply_free for the reply that is being waited for. It must return: no longjmp, no C++ exception.
+/// mailbutton_reply_free for the reply that is being waited for. It must return: no longjmp, no C++ exception, no
+/// pthread_exit.
 pub type mailbutton_progress =
     Option<unsafe extern "C" fn(userdata: *mut c_void, step: *const c_char, text: *const c_char, permille: i32) -> i32>;
 
@@ -190,7 +191,8 @@ pub unsafe extern "C" fn mailbutton_send_test(
 /// Sends a document with the saved settings. Starts at once and runs in the background.
 ///
 /// `email_json` says to whom, the subject, the body, the document's file name and further attachments. `pdf` points to the
-/// document's `pdf_len` bytes, which are copied before this returns.
+/// document's `pdf_len` bytes, which are copied before this returns; attachments that are given by path are read before.
+/// At most four emails of an account are on their way at a time; more wait for their turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_document(
     account: Option<&mailbutton>,

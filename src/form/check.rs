@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::email::{Address, Mailbox, check_header_text, parse_mailboxes};
-use crate::guide::{Provider, provider_of_host};
+use crate::guide::{Provider, provider_of_login};
 use crate::input::{Fault, Faults};
 use crate::secret::Secret;
 use crate::transport::http::Relay;
@@ -19,6 +19,8 @@ use super::values::Values;
 
 /// Longer than any real one, and short enough for a header.
 const LONGEST_TEXT: usize = 500;
+/// Tokens are long.
+const LONGEST_SECRET: usize = 2000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -144,45 +146,37 @@ impl Checker<'_> {
 
     /// Each shown secret: as typed, else as stored if it belongs here.
     fn secrets(&mut self, stored: Option<&Stored>) -> BTreeMap<String, Secret> {
-        let here = belonging(self.values);
         let mut secrets = BTreeMap::new();
         for field in FIELDS.iter().filter(|field| field.kind == Kind::Secret && field.shown.holds(self.values)) {
-            let key = field.key;
-            if let Some(typed) = self.values.secret(key) {
-                if typed.expose().contains(char::is_control) {
-                    self.faults.push(Fault::input(key, "secret_control"));
-                } else if typed.expose().chars().count() > 4 * LONGEST_TEXT {
-                    let limit = (4 * LONGEST_TEXT).to_string();
-                    self.faults.push(Fault::input(key, "too_long_text").with("limit", limit));
-                } else {
-                    secrets.insert(key.to_owned(), typed.clone());
+            let secret = match self.values.secret(field.key) {
+                Some(typed) => typed_secret(field.key, typed).map(Some),
+                None => self.stored_secret(field, stored),
+            };
+            match secret {
+                Ok(Some(secret)) => {
+                    secrets.insert(field.key.to_owned(), secret);
                 }
-                continue;
-            }
-            let kept = stored.and_then(|stored| Some((stored, stored.secrets.get(key)?)));
-            let is_token = key == "http_token";
-            let fits = kept.is_some_and(|(stored, _)| {
-                if is_token {
-                    stored.belongs_to.token == here.token
-                } else {
-                    stored.belongs_to.password == here.password
-                }
-            });
-            let is_required = field.required.holds(self.values);
-            match kept {
-                // Without a username there is no login, and a password would have nothing to go with.
-                Some((_, secret)) if fits && (is_required || is_token) => {
-                    secrets.insert(key.to_owned(), secret.clone());
-                }
-                Some(_) if is_required => self.faults.push(Fault::input(key, "password_again")),
-                Some((stored, _)) if is_token && !stored.belongs_to.token.is_empty() => {
-                    self.faults.push(Fault::input(key, "token_again"));
-                }
-                _ if is_required => self.faults.push(Fault::input(key, "required")),
-                _ => {}
+                Ok(None) => {}
+                Err(fault) => self.faults.push(fault),
             }
         }
         secrets
+    }
+
+    fn stored_secret(&self, field: &Field, stored: Option<&Stored>) -> Result<Option<Secret>, Fault> {
+        let is_required = field.required.holds(self.values);
+        let is_token = field.key == "http_token";
+        let kept = stored.and_then(|stored| Some((stored.secrets.get(field.key)?, &stored.belongs_to)));
+        let here = belonging(self.values);
+        match kept {
+            Some((secret, of)) if is_token && of.token == here.token => Ok(Some(secret.clone())),
+            // Without a username there is no login, and a password would have nothing to go with.
+            Some((secret, of)) if is_required && of.password == here.password => Ok(Some(secret.clone())),
+            Some(_) if is_required => Err(Fault::input(field.key, "password_again")),
+            None if is_required => Err(Fault::input(field.key, "required")),
+            // A token that belongs to another relay is not for this one, which may want none.
+            _ => Ok(None),
+        }
     }
 
     /// What is right by itself and wrong together.
@@ -239,6 +233,16 @@ impl Checker<'_> {
     }
 }
 
+fn typed_secret(key: &'static str, typed: &Secret) -> Result<Secret, Fault> {
+    if typed.expose().contains(char::is_control) {
+        return Err(Fault::input(key, "secret_control"));
+    }
+    if typed.expose().chars().count() > LONGEST_SECRET {
+        return Err(Fault::input(key, "too_long_text").with("limit", LONGEST_SECRET.to_string()));
+    }
+    Ok(typed.clone())
+}
+
 fn port(values: &Values) -> Option<u16> {
     values.text("smtp_port").parse().ok().filter(|port| *port > 0)
 }
@@ -255,7 +259,12 @@ fn security(values: &Values, port: u16) -> Security {
 }
 
 fn provider(values: &Values) -> Option<&'static Provider> {
-    (values.text("protocol") == "smtp").then(|| provider_of_host(values.text("smtp_host"))).flatten()
+    if values.text("protocol") != "smtp" {
+        return None;
+    }
+    // By the name that is looked up, not by the letters that were typed: there is more than one way to type it.
+    let host = server_name::host("smtp_host", values.text("smtp_host")).ok()?;
+    provider_of_login(&host, values.text("username"))
 }
 
 /// A field has room for one sentence: the first fault of its list is told, under the field's own key.

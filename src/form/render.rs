@@ -15,8 +15,6 @@ use super::values::Values;
 pub struct Sheet<'s> {
     pub values: &'s Values,
     pub stored: Option<&'s Stored>,
-    /// The values are the saved ones, or those of a form that nobody touched yet: what is missing is not held against them.
-    pub is_untouched: bool,
 }
 
 pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
@@ -32,7 +30,7 @@ pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
 }
 
 fn button(texts: &Texts, key: &str, faults: &Faults) -> Value {
-    let why_not = (!faults.is_empty()).then(|| texts.get("why_not-fields"));
+    let why_not = (!faults.is_empty()).then(|| json!({"code": "fields", "message": texts.get("why_not-fields")}));
     json!({
         "key": key,
         "label": texts.get(&format!("button-{key}")),
@@ -45,7 +43,8 @@ fn render_field(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked, field: &Fie
     let Sheet { values, .. } = sheet;
     let key = field.key;
     let visible = field.shown.holds(values);
-    let fault = checked.faults.iter().find(|fault| fault.place == key).filter(|fault| is_told(sheet, fault));
+    // What is only missing is no error yet: people fill in one field after the other, and the buttons say that they wait.
+    let fault = checked.faults.iter().find(|fault| fault.place == key && fault.code != "required");
     let warning = checked.warnings.iter().find(|(warned, _)| visible && *warned == key);
     let is_secret = field.kind == Kind::Secret;
     let has_value = if is_secret { checked.secrets.contains_key(key) } else { !is_blank(&values.json(field)) };
@@ -73,11 +72,6 @@ fn render_field(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked, field: &Fie
     Value::Object(members)
 }
 
-/// A form that was just opened does not begin by complaining; what was typed and emptied again is told.
-fn is_told(sheet: &Sheet<'_>, fault: &Fault) -> bool {
-    fault.code != "required" || (!sheet.is_untouched && sheet.values.is_given(&fault.place))
-}
-
 fn is_blank(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(false)) || value.as_str().is_some_and(str::is_empty)
 }
@@ -93,7 +87,8 @@ fn help(texts: &Texts, provider: Option<&Provider>, key: &str) -> String {
         let variant = match provider.app_password {
             AppPassword::Required => Some("app_password"),
             AppPassword::WithTwoSteps => Some("two_steps"),
-            AppPassword::SignInOnly => Some("sign_in"),
+            AppPassword::NotForLong => Some("not_for_long"),
+            AppPassword::NoPassword => Some("no_password"),
             AppPassword::Unknown => None,
         };
         if let Some(variant) = variant {
@@ -112,6 +107,6 @@ fn choices(texts: &Texts, field: &Field) -> Value {
 }
 
 /// A fault as the replies show it.
-pub fn message(texts: &Texts, fault: &Fault) -> Value {
+fn message(texts: &Texts, fault: &Fault) -> Value {
     json!({"code": fault.code, "message": texts.fault(&fault.place, fault.code, &fault.words)})
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::guide::Texts;
 
-use super::fields::{FIELDS, Field, Kind, Rule};
+use super::fields::{FIELDS, Field, Kind, Rule, field_of};
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// What the rule "looks like an email address" is to a renderer; the library itself looks closer.
@@ -129,6 +129,10 @@ fn condition(rule: &Rule) -> Value {
     match *rule {
         Rule::Always => json!(true),
         Rule::Never => json!(false),
+        // What nobody touched yet has its default.
+        Rule::Is(key, value) if field_of(key).is_some_and(|field| field.default == value) => {
+            json!({ "properties": { (key): { "const": value } } })
+        }
         Rule::Is(key, value) => with(key, json!({ "const": value })),
         Rule::On(key) => with(key, json!({ "const": true })),
         Rule::Filled(key) => with(key, json!({ "minLength": 1 })),

@@ -57,10 +57,6 @@ impl Values {
         values
     }
 
-    pub fn is_given(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
     /// Without the white space around it, which is pasted along and never meant.
     pub fn text(&self, key: &str) -> &str {
         match self.entries.get(key) {
@@ -88,7 +84,11 @@ impl Values {
             Kind::Checkbox => Value::Bool(self.flag(field.key)),
             Kind::Port => {
                 let text = self.text(field.key);
-                text.parse::<u16>().map_or_else(|_| Value::from(text), Value::from)
+                if text.is_empty() {
+                    Value::Null
+                } else {
+                    text.parse::<u16>().map_or_else(|_| text.into(), Value::from)
+                }
             }
             _ => Value::from(self.text(field.key)),
         }

@@ -17,6 +17,15 @@ pub struct Situation<'s> {
     pub username: &'s str,
     pub sender: &'s str,
     pub provider: Option<&'static Provider>,
+    /// The recipient that was refused or put off first.
+    pub refused: Option<Refused<'s>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'s> {
+    pub address: &'s str,
+    /// It is not one of the email's own, but the settings' address for copies.
+    pub is_copy: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +47,10 @@ pub struct Advice {
 pub fn explain(texts: &Texts, situation: &Situation<'_>) -> Problem {
     let words = words(situation);
     let reason = situation.failure.ending.reason();
+    let is_copy = situation.refused.is_some_and(|refused| refused.is_copy);
+    let of_copy = is_copy.then(|| texts.find(&format!("problem-{reason}-copy"), &words)).flatten();
     Problem {
-        message: texts.with(&format!("problem-{reason}"), &words),
+        message: of_copy.unwrap_or_else(|| texts.with(&format!("problem-{reason}"), &words)),
         advice: remedies(situation)
             .into_iter()
             .map(|remedy| Advice {
@@ -61,6 +72,7 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("port", situation.port.to_string()),
         ("username", situation.username.to_owned()),
         ("sender", situation.sender.to_owned()),
+        ("recipient", situation.refused.map_or("", |refused| refused.address).to_owned()),
         ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
         ("step", situation.step.map_or("start", Step::code).to_owned()),
         // Rounded apart, so that a size a little over the limit does not read as the same number.
@@ -94,132 +106,197 @@ fn patched(code: &'static str, patch: Value) -> Remedy {
     Remedy { patch, ..remedy(code) }
 }
 
+/// The likeliest first.
 fn remedies(situation: &Situation<'_>) -> Vec<Remedy> {
-    let is_smtp = !situation.security.is_empty();
-    match situation.failure.ending {
-        Ending::Accepted | Ending::AcceptedPartly | Ending::Canceled => vec![],
+    if situation.security.is_empty() { for_http(situation.failure.ending) } else { for_smtp(situation) }
+}
 
-        Ending::NameNotFound => vec![remedy("check_host"), remedy("check_internet")],
-        Ending::NameLookupFailed | Ending::NoRoute => vec![remedy("check_internet"), remedy("check_host")],
-        Ending::ConnectionRefused | Ending::ConnectionFailed => unreachable(situation),
-        Ending::TimedOut | Ending::Disconnected => match situation.step {
-            Some(Step::Connect) => unreachable(situation),
-            Some(Step::Greeting | Step::Tls) if is_smtp => {
-                let mut list = other_mode(situation);
-                list.extend([remedy("firewall"), remedy("other_program"), remedy("try_again")]);
-                list
-            }
-            _ => vec![remedy("try_again"), remedy("check_internet"), remedy("firewall")],
-        },
-        Ending::BadReply => vec![remedy("check_host_and_port"), remedy("firewall"), remedy("other_program")],
+fn all(codes: &[&'static str]) -> Vec<Remedy> {
+    codes.iter().copied().map(remedy).collect()
+}
 
-        Ending::TlsNotSpoken | Ending::TlsNotOffered | Ending::TlsRefused => {
-            let mut list = other_mode(situation);
-            list.extend([remedy("check_host_and_port"), remedy("firewall")]);
-            list
+fn for_http(ending: Ending) -> Vec<Remedy> {
+    use Ending as E;
+    match ending {
+        E::Accepted | E::AcceptedPartly | E::Canceled => vec![],
+        E::NameLookupFailed | E::NoRoute => all(&["check_internet", "check_url"]),
+        E::NameNotFound | E::ConnectionRefused | E::ConnectionFailed => {
+            all(&["check_url", "check_internet", "firewall", "ask_relay"])
         }
-        Ending::TlsFailed => vec![remedy("check_host_and_port"), remedy("firewall"), remedy("ask_provider")],
-        Ending::TlsTooOld => vec![remedy("server_must_update"), remedy("other_server")],
-        Ending::BytesBeforeTls => vec![remedy("other_network"), remedy("ask_provider")],
-        Ending::CertificateUntrusted => untrusted(situation),
-        Ending::CertificateExpired | Ending::CertificateNotYetValid => {
-            let mut list = vec![remedy("check_clock"), remedy("renew_certificate")];
-            list.extend(accept(situation));
-            list
-        }
-        Ending::CertificateWrongName => wrong_name(situation),
-        Ending::CertificateInvalid => {
-            let mut list = vec![remedy("check_host"), remedy("firewall"), remedy("ask_provider")];
-            list.extend(accept(situation));
-            list
-        }
-        Ending::CertificateChanged => {
-            let mut list = vec![remedy("compare_certificate")];
-            list.extend(accept(situation));
-            list
-        }
-        Ending::LoginInClear => {
-            vec![patched("use_tls", json!({"smtp_security": "auto"})), remedy("allow_insecure_login")]
-        }
-
-        Ending::LoginRefused => login_refused(situation),
-        Ending::LoginNotOffered => vec![remedy("check_host_and_port"), remedy("login_off"), remedy("ask_provider")],
-        Ending::LoginUnsupported => vec![remedy("ask_provider"), remedy("other_server")],
-        Ending::LoginRequired => vec![remedy("enter_login")],
-        Ending::HttpUnauthorized => vec![remedy("check_token")],
-
-        Ending::ServerBusy | Ending::SenderDeferred | Ending::ContentDeferred | Ending::HttpBusy => {
-            vec![remedy("try_later"), remedy("check_limits")]
-        }
-        Ending::LoginDeferred => vec![remedy("try_later"), remedy("check_login")],
-        Ending::RecipientDeferred => vec![remedy("try_later"), remedy("check_recipient")],
-
-        Ending::ServerRefused => vec![remedy("ask_provider"), remedy("other_network")],
-        Ending::SenderRefused => vec![remedy("check_sender"), remedy("ask_provider")],
-        Ending::RecipientRefused => vec![remedy("check_recipient"), remedy("check_relay")],
-        Ending::ContentRefused => vec![remedy("check_content"), remedy("ask_provider")],
-        Ending::TooLarge => vec![remedy("make_smaller"), remedy("send_link")],
-        Ending::AddressNotSupported => vec![remedy("plain_address")],
-        Ending::HttpRefused => vec![remedy("ask_relay")],
-        Ending::HttpNotFound | Ending::HttpRedirected => vec![remedy("check_url"), remedy("ask_relay")],
-
-        Ending::NoVerdict => vec![remedy("ask_recipient"), remedy("look_in_sent")],
-        Ending::Internal => vec![remedy("report_bug")],
+        E::TimedOut | E::OutOfTime | E::Disconnected => all(&["try_again", "check_internet", "firewall", "ask_relay"]),
+        E::CertificateExpired | E::CertificateNotYetValid => all(&["check_clock", "ask_relay"]),
+        E::TlsFailed
+        | E::TlsNotSpoken
+        | E::TlsTooOld
+        | E::TlsNotOffered
+        | E::TlsRefused
+        | E::BytesBeforeTls
+        | E::CertificateUntrusted
+        | E::CertificateWrongName
+        | E::CertificateInvalid
+        | E::CertificateChanged => all(&["check_url", "firewall", "ask_relay"]),
+        E::HttpUnauthorized => all(&["check_token"]),
+        E::HttpBusy => all(&["try_later", "ask_relay"]),
+        E::TooLarge => all(&["make_smaller", "send_link"]),
+        E::NoVerdict => all(&["ask_recipient", "ask_relay"]),
+        E::BadReply | E::HttpNotFound | E::HttpRedirected => all(&["check_url", "ask_relay"]),
+        // What only SMTP servers say stands here for completeness.
+        E::HttpRefused
+        | E::LoginInClear
+        | E::EncryptionRequired
+        | E::LoginRefused
+        | E::LoginNotOffered
+        | E::LoginUnsupported
+        | E::LoginRequired
+        | E::ServerBusy
+        | E::LoginDeferred
+        | E::SenderDeferred
+        | E::RecipientDeferred
+        | E::ContentDeferred
+        | E::ServerRefused
+        | E::SenderRefused
+        | E::RecipientRefused
+        | E::ContentRefused
+        | E::AddressNotSupported => all(&["ask_relay"]),
+        E::Internal => all(&["report_bug"]),
     }
+}
+
+fn for_smtp(situation: &Situation<'_>) -> Vec<Remedy> {
+    use Ending as E;
+    match situation.failure.ending {
+        E::Accepted | E::AcceptedPartly | E::Canceled => vec![],
+
+        // A provider's server is not misspelt: the network is what is missing.
+        E::NameNotFound if situation.provider.is_none() => all(&["check_host", "check_internet"]),
+        E::NameNotFound | E::NameLookupFailed | E::NoRoute => all(&["check_internet", "check_host"]),
+        E::ConnectionRefused | E::ConnectionFailed => unreachable(situation),
+        E::TimedOut | E::Disconnected => silent(situation),
+        E::OutOfTime => all(&["try_again", "check_internet"]),
+        E::BadReply => all(&["check_host_and_port", "firewall", "other_program"]),
+
+        E::TlsNotSpoken | E::TlsNotOffered | E::TlsRefused => {
+            other_mode(situation).into_iter().chain(all(&["check_host_and_port", "firewall"])).collect()
+        }
+        E::TlsFailed => all(&["check_host_and_port", "firewall", "ask_provider"]),
+        E::TlsTooOld => all(&["server_must_update", "other_server"]),
+        E::BytesBeforeTls => all(&["other_network", "ask_provider"]),
+        E::CertificateUntrusted
+        | E::CertificateExpired
+        | E::CertificateNotYetValid
+        | E::CertificateWrongName
+        | E::CertificateInvalid
+        | E::CertificateChanged => certificate(situation),
+        E::LoginInClear => vec![use_tls(), remedy("allow_insecure_login")],
+        E::EncryptionRequired => vec![use_tls(), remedy("ask_provider")],
+
+        E::LoginRefused => login_refused(situation),
+        E::LoginNotOffered => {
+            let without_tls = (situation.security == "none").then(use_tls);
+            without_tls.into_iter().chain(all(&["check_host_and_port", "login_off", "ask_provider"])).collect()
+        }
+        E::LoginUnsupported => all(&["ask_provider", "other_server"]),
+        E::LoginRequired => all(&["enter_login"]),
+        E::HttpUnauthorized => all(&["check_token"]),
+
+        E::ServerBusy | E::SenderDeferred | E::ContentDeferred | E::HttpBusy => all(&["try_later", "check_limits"]),
+        E::LoginDeferred => all(&["try_later", "check_login"]),
+        E::RecipientDeferred => all(&["try_later", "check_recipient"]),
+
+        E::ServerRefused => all(&["ask_provider", "other_network"]),
+        E::SenderRefused => all(&["check_sender", "ask_provider"]),
+        E::RecipientRefused => recipient_refused(situation),
+        // Microsoft says only after the content that the sender is not the login's (SendAsDenied).
+        E::ContentRefused if matches!(enhanced(situation), Some("5.7.60" | "5.2.252")) => {
+            all(&["check_sender", "ask_provider"])
+        }
+        E::ContentRefused => all(&["check_content", "ask_provider"]),
+        E::TooLarge => all(&["make_smaller", "send_link"]),
+        E::AddressNotSupported => all(&["plain_address"]),
+        E::HttpRefused | E::HttpNotFound | E::HttpRedirected => all(&["check_url", "ask_relay"]),
+
+        E::NoVerdict => all(&["ask_recipient", "look_in_sent"]),
+        E::Internal => all(&["report_bug"]),
+    }
+}
+
+fn enhanced<'s>(situation: &'s Situation<'_>) -> Option<&'s str> {
+    situation.failure.server.as_ref()?.enhanced.as_deref()
+}
+
+fn use_tls() -> Remedy {
+    patched("use_tls", json!({"smtp_security": "auto"}))
 }
 
 /// The classic ones for a server that does not answer.
 fn unreachable(situation: &Situation<'_>) -> Vec<Remedy> {
-    let mut list = vec![remedy("check_host_and_port")];
-    if situation.port == 25 {
-        list.push(patched("port_25_blocked", json!({"smtp_port": 587, "smtp_security": "auto"})));
-    }
-    list.extend([remedy("firewall"), remedy("other_program")]);
+    let blocked = patched("port_25_blocked", json!({"smtp_port": 587, "smtp_security": "auto"}));
+    let mut list = all(&["check_host_and_port"]);
+    list.extend((situation.port == 25).then_some(blocked));
+    list.extend(all(&["firewall", "other_program"]));
     list
+}
+
+/// The connection is there, and then nothing comes, or it goes.
+fn silent(situation: &Situation<'_>) -> Vec<Remedy> {
+    match situation.step {
+        Some(Step::Connect) => unreachable(situation),
+        Some(Step::Greeting | Step::Tls) => {
+            other_mode(situation).into_iter().chain(all(&["firewall", "other_program", "try_again"])).collect()
+        }
+        _ => all(&["try_again", "check_internet", "firewall"]),
+    }
 }
 
 /// The port and the security mode do not belong together: the pair that usually does, as a patch.
-fn other_mode(situation: &Situation<'_>) -> Vec<Remedy> {
+fn other_mode(situation: &Situation<'_>) -> Option<Remedy> {
     match (situation.port, situation.security) {
-        (465, "starttls" | "none") => vec![patched("mode_of_465", json!({"smtp_security": "auto"}))],
-        (465, _) => vec![patched("try_587", json!({"smtp_port": 587, "smtp_security": "auto"}))],
-        (_, "tls") => vec![patched("mode_of_587", json!({"smtp_security": "auto"}))],
-        (_, "starttls") => vec![patched("try_465", json!({"smtp_port": 465, "smtp_security": "auto"}))],
-        _ => vec![],
+        (465, "starttls" | "none") => Some(patched("mode_of_465", json!({"smtp_security": "auto"}))),
+        (465, _) => Some(patched("try_587", json!({"smtp_port": 587, "smtp_security": "auto"}))),
+        (25 | 587 | 2525, "tls") => Some(patched("mode_of_587", json!({"smtp_security": "auto"}))),
+        (_, "tls") => Some(patched("try_auto", json!({"smtp_security": "auto"}))),
+        (_, "starttls") => Some(patched("try_465", json!({"smtp_port": 465, "smtp_security": "auto"}))),
+        _ => None,
     }
 }
 
-/// Offered for one's own server only: a provider's certificate is never self-signed.
-fn accept(situation: &Situation<'_>) -> Option<Remedy> {
-    let certificate = situation.failure.certificate.as_deref()?;
-    (situation.provider.is_none() && !situation.security.is_empty()).then(|| {
-        patched(
-            "accept_certificate",
-            json!({
-                "allow_untrusted_certificate": true,
-                "trusted_certificate": certificate.fingerprint.to_string(),
-            }),
-        )
-    })
-}
-
-fn untrusted(situation: &Situation<'_>) -> Vec<Remedy> {
+fn certificate(situation: &Situation<'_>) -> Vec<Remedy> {
+    let ending = situation.failure.ending;
     if situation.provider.is_some() {
-        return vec![remedy("intercepted"), remedy("other_network"), remedy("check_clock")];
+        // Its own certificate is in order: somebody else's is shown, and whoever that is must not be made the server.
+        return match ending {
+            Ending::CertificateExpired | Ending::CertificateNotYetValid => {
+                all(&["check_clock", "intercepted", "other_network"])
+            }
+            _ => all(&["intercepted", "other_network", "check_clock"]),
+        };
     }
-    let mut list: Vec<_> = accept(situation).into_iter().collect();
-    list.extend([remedy("firewall"), remedy("ask_provider")]);
+    let facts = situation.failure.certificate.as_deref();
+    let is_self_signed = facts.is_some_and(|facts| facts.self_signed);
+    let accept = facts.map(|facts| {
+        let fingerprint = facts.fingerprint.to_string();
+        patched("accept_certificate", json!({"allow_untrusted_certificate": true, "trusted_certificate": fingerprint}))
+    });
+    let mut list = match ending {
+        Ending::CertificateChanged => all(&["compare_certificate"]),
+        Ending::CertificateExpired | Ending::CertificateNotYetValid => all(&["check_clock", "renew_certificate"]),
+        Ending::CertificateWrongName => wrong_name(situation),
+        // Nobody but its owner signed it: that is what one's own server looks like.
+        _ if is_self_signed => return accept.into_iter().chain(all(&["ask_provider", "firewall"])).collect(),
+        _ => all(&["firewall", "check_host", "ask_provider"]),
+    };
+    let may_accept = is_self_signed || matches!(ending, Ending::CertificateUntrusted | Ending::CertificateChanged);
+    list.extend(accept.filter(|_| may_accept));
     list
 }
 
+/// The name to use is offered, after the reminder that it must be the provider's.
 fn wrong_name(situation: &Situation<'_>) -> Vec<Remedy> {
     let names = situation.failure.certificate.as_ref().map(|facts| facts.names.as_slice()).unwrap_or_default();
-    let mut list = match names.iter().find(|name| !name.starts_with('*') && !situation.security.is_empty()) {
-        Some(name) => vec![patched("use_certificate_name", json!({"smtp_host": name}))],
-        None => vec![remedy("check_host")],
-    };
-    list.push(remedy("firewall"));
-    list.extend(accept(situation));
+    let usable = names.iter().find(|name| !name.starts_with('*'));
+    let mut list = all(&["check_host"]);
+    list.extend(usable.map(|name| patched("use_certificate_name", json!({"smtp_host": name}))));
+    list.extend(all(&["firewall", "ask_provider"]));
     list
 }
 
@@ -235,7 +312,8 @@ fn login_refused(situation: &Situation<'_>) -> Vec<Remedy> {
                 _ => Some(("app_password", "app_password")),
             },
             AppPassword::WithTwoSteps => Some(("app_password", "app_password-two_steps")),
-            AppPassword::SignInOnly => Some(("password_login_off", "password_login_off")),
+            AppPassword::NotForLong => Some(("password_login_off", "password_login_off")),
+            AppPassword::NoPassword => Some(("other_account", "other_account")),
             AppPassword::Unknown => None,
         };
         list.extend(variant.map(|(code, text)| Remedy { code, text: text.to_owned(), link, patch: None }));
@@ -243,10 +321,25 @@ fn login_refused(situation: &Situation<'_>) -> Vec<Remedy> {
     if !situation.username.is_empty() && !situation.username.contains('@') {
         list.push(remedy("full_address"));
     }
-    list.push(remedy("check_login"));
     if situation.provider.is_none() {
         list.push(Remedy { text: "app_password-any".to_owned(), ..remedy("app_password") });
     }
-    list.push(remedy("other_program"));
+    list.extend(all(&["check_login", "other_program"]));
     list
+}
+
+/// Many servers judge the sender and the login only when they hear of a recipient.
+fn recipient_refused(situation: &Situation<'_>) -> Vec<Remedy> {
+    let has_login = !situation.username.is_empty();
+    match enhanced(situation) {
+        Some(code) if code.starts_with("5.7.") || matches!(code, "5.1.7" | "5.1.8") => {
+            if has_login {
+                all(&["check_sender", "ask_provider", "check_recipient"])
+            } else {
+                all(&["check_relay", "check_sender", "check_recipient"])
+            }
+        }
+        _ if has_login => all(&["check_recipient", "ask_provider"]),
+        _ => all(&["check_recipient", "check_relay"]),
+    }
 }

@@ -5,6 +5,6 @@ mod advice;
 mod providers;
 mod texts;
 
-pub use advice::{Problem, Situation, explain};
-pub use providers::{AppPassword, Provider, provider_of_address, provider_of_host};
+pub use advice::{Problem, Refused, Situation, explain};
+pub use providers::{AppPassword, Provider, provider_of_login};
 pub use texts::Texts;

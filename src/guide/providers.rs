@@ -1,6 +1,6 @@
 //! Facts about providers, from the data file beside this one.
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use serde_json::Value;
 
 const DATA: &str = include_str!("providers.json");
@@ -30,10 +30,23 @@ pub enum AppPassword {
     Required,
     /// Needed where 2-step verification is on.
     WithTwoSteps,
-    /// No password works any more, or soon none will: sign-in is what works.
-    SignInOnly,
+    /// Password sign-in is off unless an administrator allows it, and will end.
+    NotForLong,
+    /// Programs cannot sign in with any password.
+    NoPassword,
     /// Nothing special, or not known.
     Unknown,
+}
+
+/// The provider whose rules hold for this login: the host's, unless the address is of one whose hosts are the same and whose
+/// rules are stricter (Microsoft's personal accounts on the business server).
+pub fn provider_of_login(host: &str, username: &str) -> Option<&'static Provider> {
+    let of_host = provider_of_host(host)?;
+    let of_address = provider_of_address(username);
+    let is_stricter = |own: &&Provider| {
+        of_host.app_password == AppPassword::NotForLong && own.app_password == AppPassword::NoPassword
+    };
+    of_address.filter(is_stricter).or(Some(of_host))
 }
 
 /// The provider that runs this host.
@@ -43,15 +56,16 @@ pub fn provider_of_host(host: &str) -> Option<&'static Provider> {
 }
 
 /// The provider of an address, by its domain.
-pub fn provider_of_address(address: &str) -> Option<&'static Provider> {
+fn provider_of_address(address: &str) -> Option<&'static Provider> {
     let (_, domain) = address.trim().rsplit_once('@')?;
     all().iter().find(|provider| provider.domains.iter().any(|known| known.eq_ignore_ascii_case(domain)))
 }
 
 fn all() -> &'static [Provider] {
-    static PROVIDERS: OnceCell<Vec<Provider>> = OnceCell::new();
-    // A test reads the file whole, so that what is left out here for being malformed is nothing.
-    PROVIDERS.get_or_try_init(|| read(DATA).ok_or(())).map_or(&[], Vec::as_slice)
+    // Lock-free: a child after `fork()` must not wait for a thread that was reading the file and is not there.
+    static PROVIDERS: OnceBox<Vec<Provider>> = OnceBox::new();
+    // A test reads the file whole, so that it cannot be malformed here.
+    PROVIDERS.get_or_init(|| Box::new(read(DATA).unwrap_or_default()))
 }
 
 fn read(data: &str) -> Option<Vec<Provider>> {
@@ -72,7 +86,8 @@ fn provider(row: &Value) -> Option<Provider> {
         app_password: match row.get("app_password")?.as_str()? {
             "required" | "token" | "provider_code" => AppPassword::Required,
             "when_2fa" | "optional_or_required" => AppPassword::WithTwoSteps,
-            "not_accepted" | "not_accepted_by_default_from_2026-12" => AppPassword::SignInOnly,
+            "not_accepted_by_default_from_2026-12" => AppPassword::NotForLong,
+            "not_accepted" => AppPassword::NoPassword,
             _ => AppPassword::Unknown,
         },
         help: row.get("help").and_then(text),
@@ -98,7 +113,10 @@ mod tests {
     fn the_big_three_are_recognised_by_host_and_by_address() {
         assert_eq!(provider_of_host("SMTP.gmail.com.").unwrap().id, "gmail");
         assert_eq!(provider_of_address("ana@yahoo.com").unwrap().app_password, AppPassword::Required);
-        assert_eq!(provider_of_host("smtp.office365.com").unwrap().app_password, AppPassword::SignInOnly);
+        assert_eq!(provider_of_host("smtp.office365.com").unwrap().app_password, AppPassword::NotForLong);
+        assert_eq!(provider_of_login("smtp.office365.com", "a@hotmail.com").unwrap().id, "outlook-personal");
+        assert_eq!(provider_of_login("smtp.office365.com", "a@gmail.com").unwrap().id, "microsoft365");
+        assert!(provider_of_login("mail.firm.example", "a@gmail.com").is_none());
         assert!(provider_of_host("localhost").is_none() && provider_of_host("mail.example.com").is_none());
     }
 }

@@ -2,6 +2,10 @@ use serde_json::{Map, Value};
 
 use super::{Fault, Faults};
 
+const MOST_UNKNOWN: usize = 20;
+/// No key of ours is longer; a stranger's text is not told whole.
+const LONGEST_KEY: usize = 64;
+
 /// How deep and how long a JSON text may be is bounded before it costs memory: depth by `serde_json` (128), length here.
 pub fn parse(argument: &'static str, text: &str, max_bytes: usize) -> Result<Value, Fault> {
     if text.len() > max_bytes {
@@ -101,9 +105,10 @@ impl Object {
 
     /// Every key that nobody took is a fault that names the nearest known one.
     pub fn end(self, faults: &mut Faults) {
-        for key in self.map.keys() {
-            let place = self.place_of(key);
-            faults.push(unknown_key(place, nearest(key, &self.known)));
+        // A few are enough to see what is wrong, and thousands of them help nobody.
+        for key in self.map.keys().take(MOST_UNKNOWN) {
+            let shown: String = key.chars().filter(char::is_ascii_graphic).take(LONGEST_KEY).collect();
+            faults.push(unknown_key(self.place_of(&shown), nearest(key, &self.known)));
         }
     }
 

@@ -79,21 +79,27 @@ impl Reply {
         let mut queue = self.shared.lock();
         loop {
             if let Some(tell) = &mut on_progress {
-                while let Some(progress) = queue.pop_front() {
-                    drop(queue);
+                // What is here now, once: progress that comes while it is told must not hold up who only looks.
+                let batch = std::mem::take(&mut *queue);
+                drop(queue);
+                for progress in batch {
                     if !tell(&progress) {
                         self.cancel();
+                        break;
                     }
-                    queue = self.shared.lock();
                 }
+                queue = self.shared.lock();
             }
-            if let Some((status, _)) = self.shared.ended.get() {
-                return *status;
-            }
-            queue = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                None => self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return Status::Pending,
-                Some(left) => {
+            let is_untold = on_progress.is_some() && !queue.is_empty();
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            queue = match (self.shared.ended.get(), left) {
+                // After the end nothing is added, so that telling the rest comes to an end too.
+                (Some(_), _) if is_untold => continue,
+                (Some((status, _)), _) => return *status,
+                (None, Some(Duration::ZERO)) => return Status::Pending,
+                (None, _) if is_untold => continue,
+                (None, None) => self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                (None, Some(left)) => {
                     let waited = self.shared.changed.wait_timeout(queue, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
@@ -213,6 +219,20 @@ mod tests {
         assert_eq!(reply.wait(Some(Duration::ZERO), Some(&mut tell)), Status::Pending);
         assert_eq!(told, [("connect", 0), ("content", 700)]);
         assert!(reply.json().is_none());
+    }
+
+    #[test]
+    fn progress_that_comes_while_it_is_told_does_not_hold_up_who_only_looks() {
+        let (reply, job) = pending();
+        job.progress(progress("connect", 0));
+        let mut told = 0;
+        let mut tell = |_: &Progress| {
+            told += 1;
+            job.progress(progress("content", told));
+            true
+        };
+        assert_eq!(reply.wait(Some(Duration::ZERO), Some(&mut tell)), Status::Pending);
+        assert_eq!(told, 1);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum Ending {
     ConnectionRefused,
     ConnectionFailed,
     TimedOut,
+    /// The time that the caller allowed for the whole ran out.
+    OutOfTime,
     Disconnected,
     /// What came back breaks the protocol.
     BadReply,
@@ -69,6 +71,8 @@ pub enum Ending {
     CertificateChanged,
     /// The password would have travelled in clear.
     LoginInClear,
+    /// The settings have no encryption, and the server wants it.
+    EncryptionRequired,
 
     LoginRefused,
     LoginNotOffered,
@@ -114,6 +118,7 @@ impl Ending {
             Self::ConnectionRefused => "connection_refused",
             Self::ConnectionFailed => "connection_failed",
             Self::TimedOut => "timed_out",
+            Self::OutOfTime => "out_of_time",
             Self::Disconnected => "disconnected",
             Self::BadReply => "bad_reply",
             Self::TlsFailed => "tls_failed",
@@ -129,6 +134,7 @@ impl Ending {
             Self::CertificateInvalid => "certificate_invalid",
             Self::CertificateChanged => "certificate_changed",
             Self::LoginInClear => "login_in_clear",
+            Self::EncryptionRequired => "encryption_required",
             Self::LoginRefused => "login_refused",
             Self::LoginNotOffered => "login_not_offered",
             Self::LoginUnsupported => "login_unsupported",

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -13,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::email::File;
 use crate::secret::Secret;
 
-use super::connect::look_up;
+use super::connect::{connect_failure, look_up};
 use super::tls::{handshake_failure, tls_error, tls_failure};
 use super::words::Redactor;
 use super::{Ending, Failure, Journal, Network, Outcome, ServerWords, Step, Trust};
@@ -56,8 +58,15 @@ pub async fn send(
     let redactor = Redactor::new("", relay.token.as_ref());
     let host = relay.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port_number = relay.url.port_or_known_default().unwrap_or(443);
-    let addresses = look_up(&host, port_number, &network.deadlines, journal).await?;
+    let mut addresses = look_up(&host, port_number, &network.deadlines, journal).await?;
     journal.begin(Step::Connect);
+    if relay.url.scheme() == "http" {
+        // Without TLS only this machine is safe, whatever its names resolve to.
+        addresses.retain(|address| address.ip().to_canonical().is_loopback());
+        if addresses.is_empty() {
+            return Err(Failure::new(Ending::TlsNotOffered).detail("http:// is for loopback addresses only"));
+        }
+    }
     let (config, builtin_roots) = network.tls.config(Trust::Authorities)?;
     journal.found(|found| found.builtin_roots = builtin_roots);
     let client = Client::builder()
@@ -71,27 +80,35 @@ pub async fn send(
         .build()
         .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
     let (progress, taken) = mpsc::unbounded_channel();
-    let (request, total) = request(&client, relay, post, &progress)?;
-    drop(progress);
+    let total = body_length(post);
+    let upload = Upload { left: Arc::new(AtomicU64::new(total)), ended: journal.content_ended_flag(), progress };
+    let request = request(&client, relay, post, &upload)?;
+    drop(upload);
     let mut exchange = Exchange { network, journal, taken, total, recipients };
     let response = exchange.run(&client, request).await?;
     verdict(response, network, journal, &redactor).await
 }
 
-/// The request, and how many bytes its body streams report in all.
-fn request(
-    client: &Client,
-    relay: &Relay,
-    post: &Post,
-    progress: &mpsc::UnboundedSender<u64>,
-) -> Result<(Request, u64), Failure> {
-    let mut builder = client.post(relay.url.clone());
-    if let Some(token) = relay.token.as_ref().filter(|token| !token.is_empty()) {
-        builder = builder.bearer_auth(token.expose());
+/// What the pieces of a body have in common: each tells when it is taken, and the last byte of all ends the content. That
+/// is noted where the byte leaves, as whoever cancels or gives up may be faster than the news of it.
+#[derive(Clone)]
+struct Upload {
+    left: Arc<AtomicU64>,
+    ended: Arc<AtomicBool>,
+    progress: mpsc::UnboundedSender<u64>,
+}
+
+impl Upload {
+    fn taken(&self, bytes: u64) {
+        if self.left.fetch_sub(bytes, Ordering::AcqRel) == bytes {
+            self.ended.store(true, Ordering::Release);
+        }
+        // Nobody listens any more when the work was cancelled; the request is being dropped too.
+        self.progress.send(bytes).ok();
     }
-    if let Some(key) = &post.idempotency_key {
-        builder = builder.header("Idempotency-Key", key);
-    }
+}
+
+fn fields(post: &Post) -> impl Iterator<Item = (&'static str, &String)> {
     let fields = [
         ("from", &post.from),
         ("reply_to", &post.reply_to),
@@ -101,46 +118,63 @@ fn request(
         ("subject", &post.subject),
         ("body", &post.body),
     ];
-    let fields = fields.into_iter().filter(|(name, value)| !(matches!(*name, "cc" | "bcc") && value.is_empty()));
-    let (builder, total) = if post.files.is_empty() {
-        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let total = body.len() as u64;
-        let builder = builder
+    fields.into_iter().filter(|(name, value)| !(matches!(*name, "cc" | "bcc") && value.is_empty()))
+}
+
+fn urlencoded(post: &Post) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields(post)).finish()
+}
+
+/// How many bytes of the body are counted: of a send the files', which are nearly all of it.
+fn body_length(post: &Post) -> u64 {
+    if post.files.is_empty() {
+        urlencoded(post).len() as u64
+    } else {
+        post.files.iter().map(|file| file.bytes.len() as u64).sum()
+    }
+}
+
+fn request(client: &Client, relay: &Relay, post: &Post, upload: &Upload) -> Result<Request, Failure> {
+    let mut builder = client.post(relay.url.clone());
+    if let Some(token) = relay.token.as_ref().filter(|token| !token.is_empty()) {
+        builder = builder.bearer_auth(token.expose());
+    }
+    if let Some(key) = &post.idempotency_key {
+        builder = builder.header("Idempotency-Key", key);
+    }
+    builder = if post.files.is_empty() {
+        let body = urlencoded(post);
+        builder
             .header("Content-Type", "application/x-www-form-urlencoded")
-            .header("Content-Length", total)
-            .body(reporting(Bytes::from(body), progress.clone()));
-        (builder, total)
+            .header("Content-Length", body.len())
+            .body(reporting(Bytes::from(body), upload.clone()))
     } else {
         let mut form = Form::new();
-        for (name, value) in fields {
+        for (name, value) in fields(post) {
             form = form.text(name, value.clone());
         }
-        let mut total = 0;
         for (at, file) in post.files.iter().enumerate() {
             let length = file.bytes.len() as u64;
-            total += length;
-            let part = Part::stream_with_length(reporting(file.bytes.clone(), progress.clone()), length)
+            let part = Part::stream_with_length(reporting(file.bytes.clone(), upload.clone()), length)
                 .file_name(file.name.clone())
                 .mime_str(&file.media_type)
                 .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
             form = form.part(if at == 0 { "document".to_owned() } else { format!("attachment{at}") }, part);
         }
-        (builder.multipart(form), total)
+        builder.multipart(form)
     };
-    let request = builder.build().map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
-    Ok((request, total))
+    builder.build().map_err(|error| Failure::new(Ending::Internal).detail(error.without_url().to_string()))
 }
 
 /// A body that tells of each piece as it is taken. The bytes are shared, not copied.
-fn reporting(bytes: Bytes, progress: mpsc::UnboundedSender<u64>) -> Body {
-    Body::wrap_stream(stream::unfold((bytes, progress), |(mut rest, progress)| async move {
+fn reporting(bytes: Bytes, upload: Upload) -> Body {
+    Body::wrap_stream(stream::unfold((bytes, upload), |(mut rest, upload)| async move {
         if rest.is_empty() {
             return None;
         }
         let piece = rest.split_to(rest.len().min(PIECE));
-        // Nobody listens any more when the work was cancelled; the request is being dropped too.
-        progress.send(piece.len() as u64).ok();
-        Some((Ok::<_, io::Error>(piece), (rest, progress)))
+        upload.taken(piece.len() as u64);
+        Some((Ok::<_, io::Error>(piece), (rest, upload)))
     }))
 }
 
@@ -184,7 +218,6 @@ impl Exchange<'_> {
 
     /// One verdict will be for all recipients.
     fn ended(&self) {
-        self.journal.content_ended();
         for at in 0..self.recipients {
             self.journal.outcome(at, Outcome::Taken);
         }
@@ -192,35 +225,46 @@ impl Exchange<'_> {
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
-        let mut failure = cause(error);
         if self.journal.has_content_ended() {
-            failure.ending = Ending::NoVerdict;
-        } else if failure.certificate.is_some() || matches!(failure.ending, Ending::TlsFailed | Ending::TlsNotSpoken) {
+            return Failure::new(Ending::NoVerdict).detail(describe(error));
+        }
+        // Once a safe connection had come about, "not secure" would promise that nothing had left.
+        if !error.is_connect() {
+            return Failure::new(Ending::Disconnected).detail(describe(error));
+        }
+        let (failure, is_tls) = cause(error);
+        if is_tls {
             self.journal.begin(Step::Tls);
         }
         failure
     }
 }
 
-/// The innermost cause that says something.
-fn cause(error: &reqwest::Error) -> Failure {
+/// Why no connection came about, and whether that was for TLS.
+fn cause(error: &reqwest::Error) -> (Failure, bool) {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return tls_failure(tls);
+            return (tls_failure(tls), true);
         }
         if let Some(io) = inner.downcast_ref::<io::Error>() {
-            if tls_error(io).is_some() {
-                return handshake_failure(io);
-            }
-            if error.is_connect() {
-                return super::connect::connect_failure(io);
-            }
+            return match tls_error(io) {
+                Some(_) => (handshake_failure(io), true),
+                None => (connect_failure(io), false),
+            };
         }
         source = inner.source();
     }
-    let ending = if error.is_connect() { Ending::ConnectionFailed } else { Ending::Disconnected };
-    Failure::new(ending).detail(error.to_string())
+    (Failure::new(Ending::ConnectionFailed).detail(describe(error)), false)
+}
+
+/// The innermost cause in its own words. The URL stays out: its query may be a secret.
+fn describe(error: &reqwest::Error) -> String {
+    let mut innermost = error.source();
+    while let Some(deeper) = innermost.and_then(std::error::Error::source) {
+        innermost = Some(deeper);
+    }
+    innermost.map_or_else(|| "the exchange broke off".to_owned(), ToString::to_string)
 }
 
 async fn verdict(
@@ -232,6 +276,10 @@ async fn verdict(
     journal.begin(Step::Verdict);
     let status = response.status();
     if status.is_success() {
+        if !journal.has_content_ended() {
+            // Whatever it says yes to, it is not the document, which it does not have.
+            return Err(Failure::new(Ending::BadReply).detail("success was answered before the whole email was sent"));
+        }
         journal.verdict_came();
         journal.server_said(ServerWords { code: status.as_u16(), enhanced: None, text: phrase(status) });
         return Ok(Ending::Accepted);
@@ -240,10 +288,10 @@ async fn verdict(
         300..=399 => Ending::HttpRedirected,
         401 | 403 | 407 => Ending::HttpUnauthorized,
         404 | 405 | 410 => Ending::HttpNotFound,
-        408 | 425 | 429 | 502 | 503 => Ending::HttpBusy,
+        408 | 425 | 429 | 503 => Ending::HttpBusy,
         413 => Ending::TooLarge,
-        // A gateway gave up waiting for the relay behind it, which may have sent the email.
-        504 => Ending::NoVerdict,
+        // A gateway lost the relay behind it, or gave up waiting for it: that may have sent the email.
+        502 | 504 => Ending::NoVerdict,
         _ => Ending::HttpRefused,
     };
     if ending != Ending::NoVerdict {

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::certificate::CertificateFacts;
@@ -46,7 +48,7 @@ struct Inner {
     began: Instant,
     open: bool,
     outcomes: Vec<Outcome>,
-    content_ended: bool,
+    content_ended: Arc<AtomicBool>,
     permille: u16,
 }
 
@@ -57,7 +59,7 @@ impl Journal {
             began: Instant::now(),
             open: false,
             outcomes: vec![Outcome::NotSent; recipients],
-            content_ended: false,
+            content_ended: Arc::default(),
             permille: 0,
         };
         Self { inner: RefCell::new(inner), listener }
@@ -120,16 +122,21 @@ impl Journal {
 
     /// The last byte of the content has left our hands: from here on only the server's verdict says what became of it.
     pub fn content_ended(&self) {
-        self.inner.borrow_mut().content_ended = true;
+        self.inner.borrow().content_ended.store(true, Ordering::Release);
     }
 
     pub fn has_content_ended(&self) -> bool {
-        self.inner.borrow().content_ended
+        self.inner.borrow().content_ended.load(Ordering::Acquire)
+    }
+
+    /// For a body that is taken by others than the one who keeps this journal: to be set when its last byte is handed out.
+    pub fn content_ended_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.inner.borrow().content_ended)
     }
 
     /// A verdict came: what failed afterwards is not uncertain any more.
     pub fn verdict_came(&self) {
-        self.inner.borrow_mut().content_ended = false;
+        self.inner.borrow().content_ended.store(false, Ordering::Release);
     }
 
     /// The work is over: the open step gets its time, recipients that were taken get the email's fate.
@@ -142,7 +149,9 @@ impl Journal {
         let mut inner = self.inner.borrow_mut();
         inner.close(fate != Outcome::Accepted);
         for outcome in &mut inner.outcomes {
-            if *outcome == Outcome::Taken {
+            // Over HTTP one verdict is for all: without it none of them is certain.
+            let is_open = *outcome == Outcome::Taken || (fate == Outcome::Uncertain && *outcome == Outcome::NotSent);
+            if is_open {
                 *outcome = fate.clone();
             }
         }

@@ -16,6 +16,7 @@ pub use deadlines::Deadlines;
 pub use ending::{Ending, Failure, Outcome, ServerWords, Step};
 pub use journal::{Found, Journal, StepRecord};
 pub use tls::{Tls, Trust};
+use tokio::sync::Semaphore;
 
 /// What every session of an account shares.
 pub struct Network {
@@ -23,4 +24,9 @@ pub struct Network {
     pub deadlines: Deadlines,
     /// The name for EHLO, where the host wants one of its own.
     pub hello_name: Option<String>,
+    /// Turns for sending: providers refuse who comes with many connections at once.
+    pub connections: Semaphore,
 }
+
+/// How many connections an account has open for sending.
+pub const CONNECTIONS: usize = 4;

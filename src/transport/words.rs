@@ -1,7 +1,7 @@
 //! Makes what a server said safe to show to a person.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::secret::Secret;
 
@@ -17,13 +17,23 @@ impl Redactor {
     pub fn new(username: &str, secret: Option<&Secret>) -> Self {
         let mut forms = Vec::new();
         if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
-            let plain = format!("\0{username}\0{}", secret.expose());
-            forms.push(Secret::new(STANDARD.encode(&plain)));
-            forms.push(Secret::new(plain));
-            forms.push(Secret::new(STANDARD.encode(secret.expose())));
-            forms.push(secret.clone());
+            let text = secret.expose();
+            let plain = format!("\0{username}\0{text}");
+            let json = text.replace('\\', "\\\\").replace('"', "\\\"");
+            let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+            forms.extend([
+                STANDARD_NO_PAD.encode(&plain),
+                plain,
+                STANDARD_NO_PAD.encode(text),
+                // As PHP writes it, as everybody else writes it, in a URL, in a page.
+                json.replace('/', "\\/"),
+                json,
+                url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
+                html,
+                text.to_owned(),
+            ]);
         }
-        Self { forms }
+        Self { forms: forms.into_iter().map(Secret::new).collect() }
     }
 
     /// Secrets replaced, control and bidirectional characters gone, white space folded, at most 512 bytes.
@@ -52,6 +62,8 @@ fn is_unsafe(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -64,7 +76,12 @@ mod tests {
             STANDARD.encode(password.expose()),
             STANDARD.encode("\0ana\0hunter2-é")
         );
-        assert_eq!(redactor.clean(echo.as_bytes()), "bad [secret] [secret] [secret]");
+        assert_eq!(redactor.clean(echo.as_bytes()), "bad [secret] [secret]== [secret]");
+        let token = Secret::new("abc/def+gh\"<".to_owned());
+        let redactor = Redactor::new("", Some(&token));
+        for echo in [r#"abc\/def+gh\"<"#, "abc%2Fdef%2Bgh%22%3C", "abc/def+gh&quot;&lt;"] {
+            assert_eq!(redactor.clean(echo.as_bytes()), "[secret]", "{echo}");
+        }
     }
 
     #[test]

@@ -33,10 +33,11 @@ field-email_address = Email address
 help-email_address = The address that your emails are sent from.
 placeholder-email_address = name@example.com
 field-password = Password
-help-password = The password of this email account. Leave it empty to keep the one that is stored.
+help-password = The password of this email account. If one is stored already, leave this empty to keep it.
 help-password-app_password = { $provider } takes an app password here, not your normal one.
 help-password-two_steps = If 2-step verification is on, { $provider } takes an app password here, not your normal one.
-help-password-sign_in = { $provider } has switched password sign-in for email programs off, or is about to. If the test is refused, ask your administrator to allow it ("Authenticated SMTP").
+help-password-not_for_long = { $provider } is switching password sign-in for email programs off. If the test is refused, ask your administrator to allow it ("Authenticated SMTP").
+help-password-no_password = { $provider } no longer lets programs sign in with a password. Use another email account to send from.
 field-sender_name = Sender name
 help-sender_name = The name that the people you write to see, usually your business's name.
 field-send_copy = Send a copy of every email to this address
@@ -72,11 +73,10 @@ fault-required-smtp_host = Enter the name of your provider's SMTP server.
 fault-required-smtp_port = Enter the port: 587 or 465 with most providers.
 fault-required-email_address = Enter the email address that you send from.
 fault-required-password = Enter the password of this account.
-fault-required-copy_to = Enter the address that gets the copies, or untick the box above.
+fault-required-copy_to = Enter the address that gets the copies, or untick the box that asks for it.
 fault-required-reply_to = Enter the address that replies should go to.
-fault-required-trusted_certificate = Run the test and accept the certificate that it shows, or untick the box above.
+fault-required-trusted_certificate = Run the test and accept the certificate that it shows, or untick the box that asks for it.
 fault-password_again = The server, port, encryption or username is not the one that the stored password belongs to. Enter the password again.
-fault-token_again = The web service is not the one that the stored token belongs to. Enter the token again.
 fault-password_without_username = Enter the username that goes with the password, or clear the password.
 fault-choice_unknown = { $value } is not one of the choices: { $choices }.
 fault-host_has_scheme = Leave out "{ $scheme }": only the server's name goes here, for example smtp.example.com.
@@ -94,7 +94,7 @@ fault-username_control = The username has a line break or another invisible char
 fault-secret_control = There is a line break or another invisible character in it. Type it again rather than pasting it.
 fault-fingerprint_invalid = A SHA-256 fingerprint has 64 digits from 0 to 9 and A to F.
 fault-insecure_login = Without encryption the password would travel readable. Choose another encryption, or tick this box if that is what you want.
-fault-established_provider = { $provider } has a proper certificate. If it is not accepted, something is in the way, and trusting it would hand over your password. Untick this box.
+fault-established_provider = Untick this box: { $provider } has a proper certificate, and if it is refused, something on the way would get your password.
 fault-too_long_text = This is too long: at most { $limit } characters fit.
 
 fault-too_long = { $bytes } bytes are too many: at most { $limit } are taken.
@@ -164,7 +164,9 @@ fault-no_randomness = The system gave no random numbers, which every email needs
 fault-key_invalid = The key is not 32 bytes in base64.
 fault-passphrase_empty = The passphrase is empty.
 fault-ca_file_unreadable = The certificate file cannot be read: { $detail }.
+fault-ca_file_invalid = A certificate in this file cannot be used: { $detail }.
 fault-ca_file_empty = There is no certificate in this file. It must be in PEM form.
+fault-program_name_empty = The program's name is empty.
 fault-hello_name_invalid = This is not a host name that can be sent with EHLO.
 
 settings-faults = { $count ->
@@ -246,62 +248,66 @@ step-verdict = Waiting for the server's answer
 problem-accepted = The server accepted the email.
 problem-accepted_partly = The server accepted the email for some of the recipients, and refused the others.
 test-accepted = The settings work: the server accepted a test email to { $recipient }.
-problem-name_not_found = There is no server called { $host }.
+problem-name_not_found = The server { $host } was not found.
 problem-name_lookup_failed = The name { $host } could not be looked up: there seems to be no internet connection.
 problem-no_route = There is no way from this computer to { $host }: the network is down or not connected.
 problem-connection_refused = { $host } refused the connection on port { $port }.
 problem-connection_failed = No connection to { $host } on port { $port } came about.
 problem-timed_out = { $step ->
+    [name] The name { $host } could not be looked up in time.
     [connect] { $host } does not answer on port { $port }.
     [content] { $host } stopped taking the email before it was complete. It was not sent.
-    [start] The time allowed for sending ran out before anything was sent.
    *[other] { $host } stopped answering. The email was not sent.
 }
+problem-out_of_time = The time that was allowed for the whole ran out. The email was not sent.
 problem-disconnected = { $step ->
     [content] { $host } closed the connection before the email was complete. It was not sent.
    *[other] { $host } closed the connection. The email was not sent.
 }
 problem-bad_reply = What came back from { $host } on port { $port } is not what a mail server says. The email was not sent.
 
-problem-tls_failed = No encrypted connection to { $host } came about. Neither the password nor the email was sent.
-problem-tls_not_spoken = { $host } does not speak TLS from the start on port { $port }. Neither the password nor the email was sent.
-problem-tls_too_old = { $host } only knows encryption that is too old to be safe. Neither the password nor the email was sent.
-problem-tls_not_offered = { $host } offers no encryption on port { $port }. Neither the password nor the email was sent.
-problem-tls_refused = { $host } refused to start encryption. Neither the password nor the email was sent.
-problem-bytes_before_tls = Something on the way to { $host } interfered with the start of encryption. Neither the password nor the email was sent.
-problem-certificate_untrusted = The certificate of { $host } is not vouched for by any known authority. Neither the password nor the email was sent.
-problem-certificate_expired = The certificate of { $host } has expired ({ $expires }). Neither the password nor the email was sent.
-problem-certificate_not_yet_valid = The certificate of { $host } is valid only from { $begins } on. Neither the password nor the email was sent.
-problem-certificate_wrong_name = The certificate that { $host } shows belongs to another name ({ $names }). Neither the password nor the email was sent.
-problem-certificate_invalid = The certificate of { $host } cannot be accepted. Neither the password nor the email was sent.
-problem-certificate_changed = { $host } shows another certificate than the one that you accepted. Neither the password nor the email was sent.
+problem-tls_failed = No encrypted connection to { $host } came about. Neither a password nor the email was sent.
+problem-tls_not_spoken = { $host } does not speak TLS from the start on port { $port }. Neither a password nor the email was sent.
+problem-tls_too_old = { $host } only knows encryption that is too old to be safe. Neither a password nor the email was sent.
+problem-tls_not_offered = { $host } offers no encryption on port { $port }. Neither a password nor the email was sent.
+problem-tls_refused = { $host } refused to start encryption. Neither a password nor the email was sent.
+problem-bytes_before_tls = Something on the way to { $host } interfered with the start of encryption. Neither a password nor the email was sent.
+problem-certificate_untrusted = The certificate of { $host } is not vouched for by any known authority. Neither a password nor the email was sent.
+problem-certificate_expired = The certificate of { $host } has expired ({ $expires }). Neither a password nor the email was sent.
+problem-certificate_not_yet_valid = The certificate of { $host } is valid only from { $begins } on. Neither a password nor the email was sent.
+problem-certificate_wrong_name = The certificate that { $host } shows belongs to another name ({ $names }). Neither a password nor the email was sent.
+problem-certificate_invalid = The certificate of { $host } cannot be accepted. Neither a password nor the email was sent.
+problem-certificate_changed = { $host } shows another certificate than the one that you accepted. Neither a password nor the email was sent.
 problem-login_in_clear = The connection to { $host } is not encrypted, so the password was not sent. Neither was the email.
 
-problem-login_refused = { $host } did not accept the username and password.
+problem-encryption_required = { $host } wants an encrypted connection. The email was not sent.
+problem-login_refused = { $host } did not accept the username and password. The email was not sent.
 problem-login_not_offered = { $host } takes no login on port { $port }, but a username is set. The email was not sent.
-problem-login_unsupported = { $host } offers no way to log in with a password that { $program } knows.
-problem-login_required = { $host } wants a login before it takes emails.
-problem-http_unauthorized = The web service refused access.
+problem-login_unsupported = { $host } offers no way to log in with a password that { $program } knows. The email was not sent.
+problem-login_required = { $host } wants a login before it takes emails. The email was not sent.
+problem-http_unauthorized = The web service refused access. The email was not sent.
 
-problem-server_busy = { $host } is too busy right now. The email was not sent.
+problem-server_busy = { $host } takes no emails from this computer right now. The email was not sent.
 problem-login_deferred = { $host } could not check the login right now. The email was not sent.
 problem-sender_deferred = { $host } takes no email from { $sender } right now. The email was not sent.
-problem-recipient_deferred = { $host } put off a recipient. The email was sent to nobody.
+problem-recipient_deferred = { $host } does not take emails for { $recipient } right now. The email was sent to nobody.
+problem-recipient_deferred-copy = { $host } does not take emails for { $recipient } right now, which is your address for copies. The email was sent to nobody.
 problem-content_deferred = { $host } did not take the email right now. It was not sent.
 problem-http_busy = The web service is too busy right now. The email was not sent.
 
 problem-server_refused = { $host } refused to talk to this computer. The email was not sent.
-problem-sender_refused = { $host } does not take emails from { $sender }.
-problem-recipient_refused = { $host } refused a recipient. The email was sent to nobody.
+problem-sender_refused = { $host } does not take emails from { $sender }. The email was not sent.
+problem-recipient_refused = { $host } refused the recipient { $recipient }. The email was sent to nobody.
+problem-recipient_refused-copy = { $host } refused { $recipient }, which is your address for copies. The email was sent to nobody.
 problem-content_refused = { $host } refused the email. It was not sent.
 problem-too_large = { $limit_known ->
     [yes] The email is too large: it has { $size }, and { $host } takes { $limit }. It was not sent.
    *[other] The email is too large for { $host }. It was not sent.
 }
 problem-address_not_supported = { $host } cannot handle an address with letters outside A to Z before the @. The email was not sent.
-problem-http_refused = The web service refused the email.
-problem-http_not_found = There is no email service at this web address.
-problem-http_redirected = The web service wants to send the document on to another address, which is not done for safety.
+problem-http_refused = The web service reported an error.
+problem-http_not_found = There is no email service at this web address. The email was not sent.
+problem-http_redirected = The web service wants to send the document on to another address, which is not done for safety. The email was not sent.
 
 problem-no_verdict = The email was sent to { $host } completely, but its answer did not arrive. The email may or may not have been delivered, and is not sent again by itself.
 problem-canceled = Sending was cancelled. Nothing was sent.
@@ -316,10 +322,11 @@ advice-firewall = Check whether a firewall or antivirus program blocks { $progra
 advice-other_program = Try the same settings in Thunderbird: if they fail there as well, the settings or the provider are the cause; if they work there, something blocks { $program }.
 advice-other_network = Try another network, for example your phone's hotspot.
 advice-try_again = Try again in a minute.
-advice-try_later = Try again later; the server's own words above may say when.
+advice-try_later = Try again later; the server's own words may say when.
 advice-check_limits = Check how many emails your provider allows in an hour and in a day.
 advice-port_25_blocked = Use port 587 instead of 25, which most internet providers block.
 advice-mode_of_465 = Set the encryption to automatic: port 465 speaks TLS from the start.
+advice-try_auto = Set the encryption to automatic, and try again.
 advice-mode_of_587 = Set the encryption to automatic: port { $port } starts unencrypted and switches with STARTTLS.
 advice-try_587 = Use port 587 with automatic encryption.
 advice-try_465 = Use port 465 with automatic encryption.
@@ -338,10 +345,11 @@ advice-allow_insecure_login = Allow the unencrypted password only if the server 
 advice-app_password-gmail = Use an app password: in your Google Account switch on 2-step verification under Security, then open App passwords, make one for { $program }, and enter it here in place of your normal password.
 advice-app_password-yahoo = Use an app password: open Yahoo's Account Security page (login.yahoo.com/account/security), choose Generate app password, choose Other, type { $program }, press Generate, and copy it into the password field.
 advice-app_password-icloud = Use an app-specific password: sign in at account.apple.com, open Sign-In and Security, choose App-Specific Passwords, make one for { $program }, and enter it here in place of your normal password.
-advice-app_password = Use an app password: { $provider } does not accept your normal one here. Its help page says how to make one.
-advice-app_password-two_steps = Use an app password if 2-step verification is on at { $provider }. Its help page says how to make one.
+advice-app_password = Use an app password: { $provider } does not accept your normal one here. Its help pages say how to make one.
+advice-app_password-two_steps = Use an app password if 2-step verification is on at { $provider }. Its help pages say how to make one.
 advice-app_password-any = Use an app password if your provider has 2-step verification: it then does not accept your normal one here.
-advice-password_login_off = Ask your administrator to allow password sign-in for this mailbox ("Authenticated SMTP"), which { $provider } has switched off or is about to; without it no password works here.
+advice-password_login_off = Ask your administrator to allow password sign-in for this mailbox ("Authenticated SMTP"): { $provider } is switching it off, and without it no password works here.
+advice-other_account = Use another email account to send from: { $provider } no longer lets programs sign in with a password.
 advice-full_address = Use your full email address as the username: most providers want it.
 advice-check_login = Check the username and the password by signing in on your provider's website.
 advice-login_off = Clear the username if this server needs no login.
@@ -349,7 +357,7 @@ advice-enter_login = Enter the username and the password of your email account.
 advice-check_token = Check the access token that the operator of the web service gave you.
 advice-check_sender = Send from the address that the account belongs to, or have the provider allow { $sender } as an alias.
 advice-check_recipient = Check the recipient's address for typing mistakes.
-advice-check_relay = Check that a username is set: without a login most servers take emails for their own users only.
+advice-check_relay = Enter the username and the password of your email account: without a login most servers take emails for their own users only.
 advice-check_content = Check the email for what the server complains about in its own words.
 advice-make_smaller = Make the attachments smaller, or send them in several emails.
 advice-send_link = Send a link to the document instead.

@@ -55,10 +55,15 @@ pub async fn login(
         .await
         .map_err(|_| Failure::new(Ending::TimedOut))??;
     if reply.code == 235 {
+        session.is_logged_in = true;
         journal.server_said(session.wire.words(&reply));
         return Ok(());
     }
-    Err(refusal(&session.wire, &reply, [Ending::LoginDeferred, Ending::LoginRefused]))
+    let mut failure = refusal(&session.wire, &reply, [Ending::LoginDeferred, Ending::LoginRefused]);
+    if failure.server.as_ref().is_some_and(|words| session.wants_encryption(words)) {
+        failure.ending = Ending::EncryptionRequired;
+    }
+    Err(failure)
 }
 
 async fn exchange(

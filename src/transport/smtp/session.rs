@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 use super::super::connect::{connect, look_up};
 use super::super::tls::handshake_failure;
 use super::super::words::Redactor;
-use super::super::{CertificateFacts, Ending, Failure, Journal, Network, Step};
+use super::super::{CertificateFacts, Ending, Failure, Journal, Network, ServerWords, Step};
 use super::extensions::Extensions;
 use super::reply::{Class, Reply};
 use super::wire::{Stream, Wire};
@@ -23,6 +23,7 @@ pub struct Session {
     pub extensions: Extensions,
     /// Between the 354 of DATA and the verdict: what is written now is content, never a command.
     pub in_content: bool,
+    pub is_logged_in: bool,
 }
 
 impl Session {
@@ -55,6 +56,15 @@ impl Session {
             }
             Security::None => opening.greet(plain(Rc::clone(&opening.redactor))).await,
         }
+    }
+}
+
+impl Session {
+    /// "Must issue a STARTTLS command first" (RFC 3207 section 4), 538 or X.7.11 "encryption required" (RFC 4954 section 6).
+    pub fn wants_encryption(&self, words: &ServerWords) -> bool {
+        let says_so = words.code == 538 || words.enhanced.as_deref() == Some("5.7.11");
+        let may_mean_it = words.code == 530 && self.extensions.has("STARTTLS");
+        !self.wire.is_secure && (says_so || may_mean_it)
     }
 }
 
@@ -93,7 +103,7 @@ impl Opening<'_> {
             found.extensions = extensions.names(&self.redactor);
             found.size_limit = extensions.size_limit();
         });
-        Ok(Session { wire, extensions, in_content: false })
+        Ok(Session { wire, extensions, in_content: false, is_logged_in: false })
     }
 
     async fn start_tls(&self, session: Session) -> Result<Session, Failure> {

@@ -43,16 +43,18 @@ impl Transaction<'_> {
         let is_too_large = match words.enhanced.as_deref() {
             // RFC 3463: longer than the administrator allows, too big for the system.
             Some("5.2.3" | "5.3.4") => true,
-            // The mailbox is full, and a smaller email would not fit either.
-            Some("5.2.2") => false,
-            // RFC 1870 section 6.
-            _ => words.code == 552,
+            // It says what it is: a full mailbox, an attachment of a kind that is blocked.
+            Some(_) => false,
+            // RFC 1870 section 6. To a recipient it is the older "mailbox full" (RFC 5321 section 4.2.3).
+            None => words.code == 552 && failure.ending != Ending::RecipientRefused,
         };
         if is_too_large {
             failure.ending = Ending::TooLarge;
             failure.size =
                 Some((self.message.content.size(), self.session.extensions.size_limit().unwrap_or_default()));
-        } else if words.code == 530 {
+        } else if self.session.wants_encryption(words) {
+            failure.ending = Ending::EncryptionRequired;
+        } else if words.code == 530 && !self.session.is_logged_in {
             failure.ending = Ending::LoginRequired;
         }
         failure

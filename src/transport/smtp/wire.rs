@@ -13,6 +13,9 @@ use super::super::words::Redactor;
 use super::super::{Ending, Failure, ServerWords};
 use super::reply::{BadReply, Class, Reply, ReplyParser};
 
+/// How long the rest of a reply is waited for that began in the middle of the content.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// A TCP stream, or TLS on one.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
@@ -95,12 +98,15 @@ impl Wire {
     /// Why an upload stopped: what the server said, or else how the connection `broke`. Its words may be here although
     /// writing has failed, and are seen only by waiting for them: a socket that is not waited on looks empty.
     async fn last_words(&mut self, broke: Option<Broken>, limit: Duration) -> Failure {
-        let early = match timeout(limit, self.read_reply()).await {
+        let early = match timeout(limit.min(LAST_WORDS), self.read_reply()).await {
             Ok(Ok(reply)) => Ok(Some(reply)),
             Ok(Err(Broken::Reply(bad))) => Err(bad),
             // Half a line before the connection closes is no reply.
             Ok(Err(gone)) => return broke.unwrap_or(gone).into_failure(),
-            Err(_) => Ok(None),
+            Err(_) => match broke {
+                Some(broke) if self.parser.is_empty() => return broke.into_failure(),
+                _ => Ok(None),
+            },
         };
         self.unasked(early, [Ending::ContentDeferred, Ending::ContentRefused])
     }
