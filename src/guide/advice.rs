@@ -80,6 +80,7 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("limit", megabytes(limit / 100_000)),
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
         ("names", certificate.map_or_else(String::new, |facts| facts.names.join(", "))),
+        ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
         ("expires", certificate.map_or_else(String::new, |facts| facts.not_after.clone())),
         ("begins", certificate.map_or_else(String::new, |facts| facts.not_before.clone())),
     ]

@@ -59,7 +59,6 @@ button-update = Update
 button-email = Email
 
 why_not-fields = Some fields still need your attention.
-why_not-not_configured = Email is not set up yet. Fill in the email settings first.
 
 ## What is wrong with a setting, and with anything else that was given
 
@@ -275,7 +274,10 @@ problem-bytes_before_tls = Something on the way to { $host } interfered with the
 problem-certificate_untrusted = The certificate of { $host } is not vouched for by any known authority. Neither a password nor the email was sent.
 problem-certificate_expired = The certificate of { $host } has expired ({ $expires }). Neither a password nor the email was sent.
 problem-certificate_not_yet_valid = The certificate of { $host } is valid only from { $begins } on. Neither a password nor the email was sent.
-problem-certificate_wrong_name = The certificate that { $host } shows belongs to another name ({ $names }). Neither a password nor the email was sent.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] The certificate that { $host } shows belongs to another name ({ $names }). Neither a password nor the email was sent.
+   *[other] The certificate that { $host } shows is not for this name. Neither a password nor the email was sent.
+}
 problem-certificate_invalid = The certificate of { $host } cannot be accepted. Neither a password nor the email was sent.
 problem-certificate_changed = { $host } shows another certificate than the one that you accepted. Neither a password nor the email was sent.
 problem-login_in_clear = The connection to { $host } is not encrypted, so the password was not sent. Neither was the email.
@@ -345,8 +347,8 @@ advice-allow_insecure_login = Allow the unencrypted password only if the server 
 advice-app_password-gmail = Use an app password: in your Google Account switch on 2-step verification under Security, then open App passwords, make one for { $program }, and enter it here in place of your normal password.
 advice-app_password-yahoo = Use an app password: open Yahoo's Account Security page (login.yahoo.com/account/security), choose Generate app password, choose Other, type { $program }, press Generate, and copy it into the password field.
 advice-app_password-icloud = Use an app-specific password: sign in at account.apple.com, open Sign-In and Security, choose App-Specific Passwords, make one for { $program }, and enter it here in place of your normal password.
-advice-app_password = Use an app password: { $provider } does not accept your normal one here. Its help pages say how to make one.
-advice-app_password-two_steps = Use an app password if 2-step verification is on at { $provider }. Its help pages say how to make one.
+advice-app_password = Use an app password, as { $provider } does not accept your normal one here: its help pages say how to make one.
+advice-app_password-two_steps = Use an app password if 2-step verification is on at { $provider }: its help pages say how to make one.
 advice-app_password-any = Use an app password if your provider has 2-step verification: it then does not accept your normal one here.
 advice-password_login_off = Ask your administrator to allow password sign-in for this mailbox ("Authenticated SMTP"): { $provider } is switching it off, and without it no password works here.
 advice-other_account = Use another email account to send from: { $provider } no longer lets programs sign in with a password.
