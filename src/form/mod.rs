@@ -9,6 +9,9 @@ mod server_name;
 mod settings;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::{Purpose, belonging, check};
 pub use fields::{FIELDS, Kind};
 pub use render::{Sheet, render};
