@@ -5,6 +5,9 @@ mod advice;
 mod providers;
 mod texts;
 
+#[cfg(test)]
+mod tests;
+
 pub use advice::{Problem, Refused, Situation, explain};
 pub use providers::{AppPassword, Provider, provider_of_login};
 pub use texts::Texts;

@@ -1,0 +1,358 @@
+//! The catalogue against the sources: every text that is asked for is there, with the words that it names, and no text
+//! waits for somebody who never asks. The sources are read as text, because ids are put together at run time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::{Situation, Texts, explain, provider_of_host};
+use crate::transport::certificate::{CertificateFacts, Fingerprint};
+use crate::transport::{Ending, Failure, Step};
+
+const ENGLISH: &str = include_str!("texts/en.ftl");
+
+/// By path under src, without the tests in them.
+fn sources() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+                sources.insert(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), code);
+            }
+        }
+    }
+    assert!(sources.len() > 40);
+    sources
+}
+
+/// Each text with its patterns.
+fn catalogue() -> BTreeMap<&'static str, String> {
+    let mut texts: BTreeMap<_, String> = BTreeMap::new();
+    let mut id = "";
+    for line in ENGLISH.lines().filter(|line| !line.starts_with('#')) {
+        let mut pattern = line;
+        if let Some((new, value)) = line.split_once(" =").filter(|_| line.starts_with(|c: char| c.is_ascii_lowercase()))
+        {
+            (id, pattern) = (new, value);
+            assert!(!texts.contains_key(id), "{id} twice");
+        }
+        let text = texts.entry(id).or_default();
+        text.push_str(pattern);
+        text.push('\n');
+    }
+    texts
+}
+
+/// The `{ $words }` of a text, but for the program's name, which every text has.
+fn placeholders(pattern: &str) -> BTreeSet<&str> {
+    let words = pattern.split("{ $").skip(1).map(|rest| rest.split([' ', '}']).next().unwrap());
+    words.filter(|word| *word != "program").collect()
+}
+
+fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+    let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("{from}"));
+    rest.split_once(to).unwrap_or_else(|| panic!("{to}")).0
+}
+
+/// The literal right behind each occurrence of `before`.
+fn literals_after<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
+    text.split(before).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
+}
+
+fn literals(text: &str) -> Vec<&str> {
+    text.split('"').skip(1).step_by(2).collect()
+}
+
+/// The codes of `Fault::input(place, "code")` and `Fault::program(…)`; where the code is a variable, a helper's pattern
+/// finds it.
+fn fault_codes(code: &str) -> Vec<&str> {
+    let mut codes = Vec::new();
+    for call in ["Fault::input(", "Fault::program("] {
+        for rest in code.split(call).skip(1) {
+            let mut depth = 1;
+            let end = rest.find(|c| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth == 0
+            });
+            let arguments = rest[..end.unwrap()].trim_end_matches([',', ' ', '\n']);
+            if let Some(open) = arguments.strip_suffix('"') {
+                codes.push(open.rsplit('"').next().unwrap());
+            }
+        }
+    }
+    let helpers = [
+        " fault(",
+        "about(",
+        "AddressProblem::new(",
+        "AddressProblem::over(",
+        "AddressProblem { code: ",
+        "if apart { ",
+        "} else { ",
+        "Err(",
+    ];
+    let known = |literal: &&str| literal.contains('_') && !literal.contains(' ');
+    codes.extend(helpers.iter().flat_map(|helper| literals_after(code, helper)).filter(known));
+    codes.extend(literals_after(code, "character_fault(place, "));
+    codes
+}
+
+fn reasons(sources: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    literals(between(&sources["transport/ending.rs"], "fn reason(self)", "pub struct ServerWords"))
+        .into_iter()
+        .collect()
+}
+
+/// Every id that the program puts together.
+fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    let mut add = |prefix: &str, rest: &[&str]| ids.extend(rest.iter().map(|rest| format!("{prefix}{rest}")));
+    for code in sources.values() {
+        add("fault-", &fault_codes(code));
+        for call in ["texts.get(", "texts.with("] {
+            add("", &literals_after(code, call));
+        }
+    }
+    add("problem-", &reasons(sources).into_iter().collect::<Vec<_>>());
+    let advice = &sources["guide/advice.rs"];
+    for before in ["remedy(", "patched(", "Some((\"app_password\", ", "Some((\"password_login_off\", "] {
+        add("advice-", &literals_after(advice, before));
+    }
+    add("step-", &literals(between(&sources["transport/ending.rs"], "impl Step", "pub enum Ending")));
+    add("call-", &literals_after(&sources["ffi/arguments.rs"], "refuse("));
+    add("call-", &literals_after(&sources["account/fault.rs"], "bad_argument(None, "));
+    let saved = &sources["account/saved.rs"];
+    add("store-", &literals(saved).into_iter().filter_map(|it| it.strip_prefix("store_")).collect::<Vec<_>>());
+    add("protection-", &literals(between(saved, "match store.protection()", "};")));
+    add("kind-", &literals(between(&sources["account/button.rs"], "KINDS: &[&str] = &[", "];")));
+    let fields = &sources["form/fields.rs"];
+    let table = between(fields, "FIELDS: &[Field]", "pub fn field_of");
+    for prefix in ["field-", "help-"] {
+        let keys: Vec<_> = table.split("field(").skip(1).map(|rest| literals(rest)[0]).collect();
+        assert!(keys.len() > 15, "{keys:?}");
+        add(prefix, &keys);
+    }
+    for rest in table.split("field(").skip(1).filter(|rest| rest.contains("Kind::Choice")) {
+        let key = literals(rest)[0];
+        add(&format!("choice-{key}-"), &literals(between(rest, "Kind::Choice(&[", "]")));
+    }
+    let pushed = sources["form/check.rs"].split("warnings.push((").skip(1);
+    add("warning-", &pushed.map(|rest| literals(rest)[1]).collect::<Vec<_>>());
+    add("button-", &literals_after(&sources["form/render.rs"], "button(texts, "));
+    let render = &sources["form/render.rs"];
+    add("help-password-", &literals(between(render, "match provider.app_password", "AppPassword::Unknown")));
+    ids
+}
+
+#[test]
+fn every_text_that_is_asked_for_is_there() {
+    let (sources, catalogue) = (sources(), catalogue());
+    let missing: Vec<_> = asked_for(&sources).into_iter().filter(|id| !catalogue.contains_key(id.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_text_that_is_there_is_asked_for() {
+    let sources = sources();
+    let asked = asked_for(&sources);
+    let all = sources.values().map(String::as_str).collect::<String>();
+    let is_literal = |text: &str| all.contains(&format!("\"{text}\""));
+    let unused: Vec<_> = catalogue()
+        .into_keys()
+        .filter(|id| !asked.contains(*id) && !is_literal(id))
+        .filter(|id| match id.split_once('-') {
+            Some(("placeholder", key)) => !asked.contains(&format!("field-{key}")),
+            // A sentence for one place only.
+            Some(("fault", rest)) => !rest
+                .split_once('-')
+                .is_some_and(|(code, place)| asked.contains(&format!("fault-{code}")) && is_literal(place)),
+            _ => true,
+        })
+        .collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
+#[test]
+fn every_word_that_a_text_names_is_given() {
+    let sources = sources();
+    let advice = between(&sources["guide/advice.rs"], "fn words(", "fn megabytes");
+    for (id, pattern) in catalogue() {
+        let (family, rest) = id.split_once('-').unwrap_or((id, ""));
+        // The code that gives the words: the file that names the text's code, or the one that gives a whole family its words.
+        let givers: Vec<&str> = match family {
+            "problem" | "advice" => vec![advice],
+            "store" => vec![&sources["account/saved.rs"]],
+            "help" => vec![&sources["form/render.rs"]],
+            "call" if rest != "faults" => vec![&sources["ffi/arguments.rs"]],
+            "fault" => {
+                let code = format!("\"{}\"", rest.split('-').next().unwrap());
+                sources.values().filter(|text| text.contains(&code)).map(String::as_str).collect()
+            }
+            _ => sources.values().filter(|text| text.contains(&format!("\"{id}\""))).map(String::as_str).collect(),
+        };
+        for word in placeholders(&pattern) {
+            let is_given = givers.iter().any(|text| text.contains(&format!("\"{word}\"")));
+            assert!(is_given, "{id} names {word}, which nobody gives");
+        }
+    }
+}
+
+#[test]
+fn each_advice_is_one_sentence_that_begins_with_what_to_do() {
+    const VERBS: &[&str] = &[
+        "Accept", "Allow", "Ask", "Check", "Clear", "Enter", "Look", "Make", "Report", "Send", "Set", "Switch", "Try",
+        "Use",
+    ];
+    for (id, pattern) in catalogue().into_iter().filter(|(id, _)| id.starts_with("advice-")) {
+        let text = pattern.trim();
+        assert!(VERBS.contains(&text.split([' ', ',']).next().unwrap()), "{id}: {text}");
+        assert!(
+            text.ends_with('.') && !text.contains(". ") && !text.contains('\n'),
+            "{id} is no single sentence: {text}"
+        );
+    }
+}
+
+const ENDINGS: &[Ending] = &[
+    Ending::Accepted,
+    Ending::AcceptedPartly,
+    Ending::NameNotFound,
+    Ending::NameLookupFailed,
+    Ending::NoRoute,
+    Ending::ConnectionRefused,
+    Ending::ConnectionFailed,
+    Ending::TimedOut,
+    Ending::Disconnected,
+    Ending::BadReply,
+    Ending::TlsFailed,
+    Ending::TlsNotSpoken,
+    Ending::TlsTooOld,
+    Ending::TlsNotOffered,
+    Ending::TlsRefused,
+    Ending::BytesBeforeTls,
+    Ending::CertificateUntrusted,
+    Ending::CertificateExpired,
+    Ending::CertificateNotYetValid,
+    Ending::CertificateWrongName,
+    Ending::CertificateInvalid,
+    Ending::CertificateChanged,
+    Ending::LoginInClear,
+    Ending::LoginRefused,
+    Ending::LoginNotOffered,
+    Ending::LoginUnsupported,
+    Ending::LoginRequired,
+    Ending::HttpUnauthorized,
+    Ending::ServerBusy,
+    Ending::LoginDeferred,
+    Ending::SenderDeferred,
+    Ending::RecipientDeferred,
+    Ending::ContentDeferred,
+    Ending::HttpBusy,
+    Ending::ServerRefused,
+    Ending::SenderRefused,
+    Ending::RecipientRefused,
+    Ending::ContentRefused,
+    Ending::TooLarge,
+    Ending::AddressNotSupported,
+    Ending::HttpRefused,
+    Ending::HttpNotFound,
+    Ending::HttpRedirected,
+    Ending::NoVerdict,
+    Ending::Canceled,
+    Ending::Internal,
+];
+
+const STEPS: &[Option<Step>] = &[
+    None,
+    Some(Step::Name),
+    Some(Step::Connect),
+    Some(Step::Tls),
+    Some(Step::Greeting),
+    Some(Step::Login),
+    Some(Step::Sender),
+    Some(Step::Recipient),
+    Some(Step::Content),
+    Some(Step::Verdict),
+];
+
+fn certificate() -> Box<CertificateFacts> {
+    Box::new(CertificateFacts {
+        fingerprint: Fingerprint::parse(&"ab".repeat(32)).unwrap(),
+        subject: "CN=mail".to_owned(),
+        issuer: "CN=mail".to_owned(),
+        not_before: "2020-01-01T00:00:00Z".to_owned(),
+        not_after: "2021-01-01T00:00:00Z".to_owned(),
+        names: vec!["mail.example.test".to_owned()],
+        self_signed: true,
+    })
+}
+
+/// Every situation that the advice looks at.
+fn situations(mut see: impl FnMut(&Situation<'_>)) {
+    let hosts =
+        ["mail.example.test", "smtp.gmail.com", "smtp.mail.yahoo.com", "smtp.mail.me.com", "smtp.office365.com"];
+    for &ending in ENDINGS {
+        let mut bare = Failure::new(ending);
+        bare.size = Some((36_000_000, 0));
+        let mut full = bare.clone();
+        full.certificate = Some(certificate());
+        full.size = Some((36_000_000, 35_900_000));
+        // A certificate that is refused is always shown, though it may be for no name at all.
+        let is_about_certificate = ending.reason().starts_with("certificate_");
+        if is_about_certificate {
+            bare.certificate = Some(Box::new(CertificateFacts { names: Vec::new(), ..*certificate() }));
+        }
+        for failure in [&bare, &full] {
+            for host in hosts.iter().chain(&["smtp.web.de", "smtp.qq.com", "mail.gandi.net"]) {
+                for (port, security) in
+                    [(25, "none"), (465, "tls"), (465, "starttls"), (587, "starttls"), (587, "tls"), (443, "")]
+                {
+                    for username in ["", "ana", "ana@example.test"] {
+                        for &step in STEPS {
+                            let (sender, provider) = ("ana@example.test", provider_of_host(host));
+                            see(&Situation { failure, step, host, port, security, username, sender, provider });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_ending_in_every_situation_has_its_words() {
+    let sources = sources();
+    let listed: BTreeSet<_> = ENDINGS.iter().map(|ending| ending.reason()).collect();
+    assert_eq!(listed, reasons(&sources), "an ending is not listed here");
+    let texts = Texts::new("Ledger");
+    let mut codes = BTreeSet::new();
+    let mut wrong = BTreeSet::new();
+    situations(|situation| {
+        let problem = explain(&texts, situation);
+        let ending = situation.failure.ending;
+        for text in problem.advice.iter().map(|advice| &advice.text).chain([&problem.message]) {
+            if ["problem-", "advice-", "{", "}", "  ", "()"].iter().any(|raw| text.contains(raw)) {
+                wrong.insert(format!("{ending:?}: {text}"));
+            }
+        }
+        let has_advice = !problem.advice.is_empty();
+        let needs_advice = !matches!(ending, Ending::Accepted | Ending::AcceptedPartly | Ending::Canceled);
+        assert_eq!(has_advice, needs_advice, "{ending:?}");
+        let mut here = BTreeSet::new();
+        for advice in problem.advice {
+            assert!(here.insert(advice.code.clone()), "{ending:?} advises {} twice", advice.code);
+        }
+        codes.extend(here);
+    });
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let written: BTreeSet<_> =
+        asked_for(&sources).into_iter().filter_map(|id| Some(id.strip_prefix("advice-")?.to_owned())).collect();
+    let never: Vec<_> = written.iter().filter(|code| !code.contains('-') && !codes.contains(*code)).collect();
+    assert!(never.is_empty(), "never advised: {never:?}");
+}
