@@ -478,14 +478,14 @@ fn the_time_for_the_whole_runs_out_in_every_phase() {
         })
     }
     together([
-        overdue(|_| Ok(()), "UNREACHABLE", "timed_out", "greeting"),
+        overdue(|_| Ok(()), "UNREACHABLE", "out_of_time", "greeting"),
         overdue(
             |peer| {
                 peer.greet(&[])?;
                 peer.expect("MAIL").map(drop)
             },
             "UNREACHABLE",
-            "timed_out",
+            "out_of_time",
             "sender",
         ),
         overdue(
@@ -496,7 +496,7 @@ fn the_time_for_the_whole_runs_out_in_every_phase() {
                 peer.expect("DATA").map(drop)
             },
             "UNREACHABLE",
-            "timed_out",
+            "out_of_time",
             "content",
         ),
         overdue(
@@ -522,14 +522,14 @@ fn the_time_for_the_whole_runs_out_in_every_phase() {
                     server.release();
                 },
             );
-            ended.is("UNREACHABLE", "timed_out", "content");
+            ended.is("UNREACHABLE", "out_of_time", "content");
         }),
         Box::new(|| {
             let ended = Session::tls().login().email("total_ms", 3000).run(|peer| {
                 peer.open_tls(&["AUTH PLAIN"])?;
                 peer.expect("AUTH PLAIN").map(drop)
             });
-            ended.is("UNREACHABLE", "timed_out", "login");
+            ended.is("UNREACHABLE", "out_of_time", "login");
         }),
     ]);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::{Situation, Texts, explain, provider_of_host};
+use super::{Refused, Situation, Texts, explain, provider_of_login};
 use crate::transport::certificate::{CertificateFacts, Fingerprint};
 use crate::transport::{Ending, Failure, Step};
 
@@ -120,10 +120,15 @@ fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
         }
     }
     add("problem-", &reasons(sources).into_iter().collect::<Vec<_>>());
+    add("problem-", &["recipient_refused-copy", "recipient_deferred-copy"]);
     let advice = &sources["guide/advice.rs"];
-    for before in ["remedy(", "patched(", "Some((\"app_password\", ", "Some((\"password_login_off\", "] {
+    for before in ["remedy(", "patched(", "Some((\"app_password\", ", "text: "] {
         add("advice-", &literals_after(advice, before));
     }
+    for list in advice.split("all(&[").skip(1) {
+        add("advice-", &literals(list.split(']').next().unwrap()));
+    }
+    add("advice-", &literals_after(advice, "Some(("));
     add("step-", &literals(between(&sources["transport/ending.rs"], "impl Step", "pub enum Ending")));
     add("call-", &literals_after(&sources["ffi/arguments.rs"], "refuse("));
     add("call-", &literals_after(&sources["account/fault.rs"], "bad_argument(None, "));
@@ -228,6 +233,7 @@ const ENDINGS: &[Ending] = &[
     Ending::ConnectionRefused,
     Ending::ConnectionFailed,
     Ending::TimedOut,
+    Ending::OutOfTime,
     Ending::Disconnected,
     Ending::BadReply,
     Ending::TlsFailed,
@@ -243,6 +249,7 @@ const ENDINGS: &[Ending] = &[
     Ending::CertificateInvalid,
     Ending::CertificateChanged,
     Ending::LoginInClear,
+    Ending::EncryptionRequired,
     Ending::LoginRefused,
     Ending::LoginNotOffered,
     Ending::LoginUnsupported,
@@ -296,7 +303,7 @@ fn certificate() -> Box<CertificateFacts> {
 /// Every situation that the advice looks at.
 fn situations(mut see: impl FnMut(&Situation<'_>)) {
     let hosts =
-        ["mail.example.test", "smtp.gmail.com", "smtp.mail.yahoo.com", "smtp.mail.me.com", "smtp.office365.com"];
+        ["mail.example.test", "smtp.gmail.com", "smtp.mail.yahoo.com", "smtp.mail.me.com", "smtp-mail.outlook.com"];
     for &ending in ENDINGS {
         let mut bare = Failure::new(ending);
         bare.size = Some((36_000_000, 0));
@@ -309,14 +316,31 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
             bare.certificate = Some(Box::new(CertificateFacts { names: Vec::new(), ..*certificate() }));
         }
         for failure in [&bare, &full] {
-            for host in hosts.iter().chain(&["smtp.web.de", "smtp.qq.com", "mail.gandi.net"]) {
-                for (port, security) in
-                    [(25, "none"), (465, "tls"), (465, "starttls"), (587, "starttls"), (587, "tls"), (443, "")]
-                {
+            for host in hosts.iter().chain(&["smtp.web.de", "smtp.qq.com", "mail.gandi.net", "smtp.office365.com"]) {
+                for (port, security) in [
+                    (25, "none"),
+                    (465, "tls"),
+                    (465, "starttls"),
+                    (587, "starttls"),
+                    (587, "tls"),
+                    (2465, "tls"),
+                    (443, ""),
+                ] {
                     for username in ["", "ana", "ana@example.test"] {
                         for &step in STEPS {
-                            let (sender, provider) = ("ana@example.test", provider_of_host(host));
-                            see(&Situation { failure, step, host, port, security, username, sender, provider });
+                            let (sender, provider) = ("ana@example.test", provider_of_login(host, username));
+                            let refused = Some(Refused { address: "ion@example.test", is_copy: step.is_none() });
+                            see(&Situation {
+                                failure,
+                                step,
+                                host,
+                                port,
+                                security,
+                                username,
+                                sender,
+                                provider,
+                                refused,
+                            });
                         }
                     }
                 }
