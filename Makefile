@@ -1,0 +1,68 @@
+# Builds mailbutton and installs it for C and C++.
+#
+#   make build
+#   make install PREFIX=/usr/local [DESTDIR=/tmp/package]
+#   make uninstall PREFIX=/usr/local [DESTDIR=/tmp/package]
+#   make header     writes include/mailbutton.h from src/ffi
+#   make clean
+
+PREFIX ?= /usr/local
+LIBDIR ?= lib
+CARGO ?= cargo
+STRIP ?= strip
+INSTALL ?= install
+
+VERSION := $(shell sed -n '/^\[package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
+# The number in build.rs's soname.
+ABI := 0
+# CMake takes a version of the same number for compatible: the first one that is not 0, as 0.1 and 0.2 are not.
+COMPATIBLE := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\|[1-9][0-9]*\)\..*/\1/')
+# What Rust's library needs from the system (rustc --print native-static-libs); the compiler adds its own unwinder.
+SYSTEM_LIBS := -lpthread -ldl -lm
+
+BUILT := $(or $(CARGO_TARGET_DIR),target)/release
+ROOT := $(DESTDIR)$(PREFIX)
+LIB := $(ROOT)/$(LIBDIR)
+CMAKE := $(LIB)/cmake/mailbutton
+# From lib/pkgconfig and lib/cmake/mailbutton back to the prefix, so that the whole may be moved.
+UP := $(shell echo $(LIBDIR) | sed 's,[^/][^/]*,..,g')
+FILL := sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' -e 's|@COMPATIBLE@|$(COMPATIBLE)|g' \
+	-e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@UP@|$(UP)|g' -e 's|@SYSTEM_LIBS@|$(SYSTEM_LIBS)|g'
+
+INSTALLED := include/mailbutton.h include/mailbutton.hpp \
+	$(LIBDIR)/libmailbutton.so.$(VERSION) $(LIBDIR)/libmailbutton.so.$(ABI) $(LIBDIR)/libmailbutton.so \
+	$(LIBDIR)/libmailbutton.a $(LIBDIR)/pkgconfig/mailbutton.pc \
+	$(LIBDIR)/cmake/mailbutton/mailbuttonConfig.cmake $(LIBDIR)/cmake/mailbutton/mailbuttonConfigVersion.cmake \
+	$(LIBDIR)/cmake/mailbutton/mailbuttonTargets.cmake
+
+.PHONY: build header install uninstall clean
+
+build:
+	$(CARGO) build --release
+
+header:
+	MAILBUTTON_WRITE_HEADER=1 $(CARGO) test --test header
+
+# Builds nothing, as it often runs as root: `make build` comes first.
+install:
+	@test -e $(BUILT)/libmailbutton.so || { echo 'run `make build` first' >&2; exit 1; }
+	$(INSTALL) -d $(ROOT)/include $(LIB)/pkgconfig $(CMAKE)
+	$(INSTALL) -m 644 include/mailbutton.h bindings/cpp/mailbutton.hpp $(ROOT)/include
+	$(INSTALL) -m 755 $(BUILT)/libmailbutton.so $(LIB)/libmailbutton.so.$(VERSION)
+	$(STRIP) --strip-unneeded $(LIB)/libmailbutton.so.$(VERSION)
+	ln -sf libmailbutton.so.$(VERSION) $(LIB)/libmailbutton.so.$(ABI)
+	ln -sf libmailbutton.so.$(ABI) $(LIB)/libmailbutton.so
+	$(INSTALL) -m 644 $(BUILT)/libmailbutton.a $(LIB)
+	$(STRIP) --strip-debug $(LIB)/libmailbutton.a
+	$(FILL) bindings/cpp/mailbutton.pc.in >$(LIB)/pkgconfig/mailbutton.pc
+	for name in Config ConfigVersion Targets; do \
+	    $(FILL) bindings/cpp/mailbutton$$name.cmake.in >$(CMAKE)/mailbutton$$name.cmake || exit 1; \
+	done
+	chmod 644 $(LIB)/pkgconfig/mailbutton.pc $(CMAKE)/*.cmake
+
+uninstall:
+	rm -f $(addprefix $(ROOT)/,$(INSTALLED))
+	-rmdir $(CMAKE) 2>/dev/null
+
+clean:
+	$(CARGO) clean

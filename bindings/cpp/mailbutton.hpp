@@ -1,0 +1,382 @@
+// mailbutton for C++17 and later: mailbutton.h with owners, std::string, and exceptions where they are wanted.
+//
+//     mailbuttonxx::account account(R"({"store": "/home/ana/.erp/email.json", "program_name": "ERP"})");
+//     mailbuttonxx::reply reply = account.send_document(email_json, pdf);
+//     if (reply.wait() != mailbuttonxx::status::ok) show(reply.message());
+//
+// Calls never throw because of what mailbutton answers: a reply says it by its status. Two places turn it into a
+// mailbuttonxx::error: the constructor of account, and reply::expect_ok. JSON goes in and comes out as text, for whatever
+// JSON library the program has; mailbutton.h and docs/json.md say what is in it.
+#ifndef MAILBUTTON_HPP
+#define MAILBUTTON_HPP
+
+#include <mailbutton.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace mailbuttonxx {
+
+enum class status : std::int32_t {
+    ok = MAILBUTTON_OK,
+    pending = MAILBUTTON_PENDING,
+    bad_call = MAILBUTTON_BAD_CALL,
+    bad_settings = MAILBUTTON_BAD_SETTINGS,
+    unreachable = MAILBUTTON_UNREACHABLE,
+    not_secure = MAILBUTTON_NOT_SECURE,
+    login_refused = MAILBUTTON_LOGIN_REFUSED,
+    try_later = MAILBUTTON_TRY_LATER,
+    refused = MAILBUTTON_REFUSED,
+    uncertain = MAILBUTTON_UNCERTAIN,
+    canceled = MAILBUTTON_CANCELED,
+    internal = MAILBUTTON_INTERNAL,
+    bad_email = MAILBUTTON_BAD_EMAIL,
+    store_failed = MAILBUTTON_STORE_FAILED,
+};
+
+// What a progress callable is told. The texts are valid until it returns.
+struct progress {
+    std::string_view step;
+    std::string_view text;
+    std::int32_t permille;
+};
+
+inline std::int32_t abi_version() noexcept { return mailbutton_abi_version(); }
+inline std::string_view version() noexcept { return mailbutton_version(); }
+
+namespace detail {
+
+// The texts of one JSON object's own members. It relies on valid JSON, which is all that mailbutton writes.
+class members {
+public:
+    explicit members(std::string_view json) noexcept : rest_(json) {}
+
+    // The member's text, unescaped; empty if there is no such member or it is no text.
+    std::string text(std::string_view key) {
+        expect('{');
+        while (peek() == '"') {
+            const bool is_wanted = string() == key;
+            expect(':');
+            if (is_wanted) return peek() == '"' ? string() : std::string();
+            skip_value();
+            expect(',');
+        }
+        return {};
+    }
+
+private:
+    char peek() noexcept {
+        const std::size_t start = rest_.find_first_not_of(" \t\r\n");
+        rest_.remove_prefix(start == std::string_view::npos ? rest_.size() : start);
+        return rest_.empty() ? '\0' : rest_.front();
+    }
+
+    char next() noexcept {
+        if (rest_.empty()) return '\0';
+        const char c = rest_.front();
+        rest_.remove_prefix(1);
+        return c;
+    }
+
+    void expect(char c) noexcept {
+        if (peek() == c) next();
+    }
+
+    // Of an object or a list, only the brackets outside of its strings need counting.
+    void skip_value() {
+        std::size_t depth = 0;
+        do {
+            const char c = peek();
+            if (c == '"') {
+                string();
+                continue;
+            }
+            if (depth == 0 && (c == ',' || c == '}')) return;
+            if (c == '{' || c == '[') ++depth;
+            if (c == '}' || c == ']') --depth;
+            next();
+        } while (!rest_.empty());
+    }
+
+    std::string string() {
+        std::string out;
+        expect('"');
+        while (!rest_.empty()) {
+            const char c = next();
+            if (c == '"') break;
+            if (c == '\\') escape(out);
+            else out.push_back(c);
+        }
+        return out;
+    }
+
+    void escape(std::string& out) {
+        switch (const char c = next()) {
+            case 'b': out.push_back('\b'); break;
+            case 'f': out.push_back('\f'); break;
+            case 'n': out.push_back('\n'); break;
+            case 'r': out.push_back('\r'); break;
+            case 't': out.push_back('\t'); break;
+            case 'u': append(out, code_point()); break;
+            default: out.push_back(c);
+        }
+    }
+
+    std::uint32_t hex4() noexcept {
+        std::uint32_t value = 0;
+        for (int i = 0; i < 4; ++i) {
+            const char c = next();
+            const std::uint32_t digit = c <= '9' ? static_cast<std::uint32_t>(c - '0')
+                                                 : static_cast<std::uint32_t>((c | 0x20) - 'a' + 10);
+            value = value << 4 | (digit & 0xF);
+        }
+        return value;
+    }
+
+    // Two halves of a pair make one; half a pair is no character.
+    std::uint32_t code_point() noexcept {
+        constexpr std::uint32_t replacement = 0xFFFD;
+        const std::uint32_t first = hex4();
+        if (first < 0xD800 || first > 0xDFFF) return first;
+        if (first > 0xDBFF || rest_.substr(0, 2) != "\\u") return replacement;
+        const std::string_view before = rest_;
+        rest_.remove_prefix(2);
+        const std::uint32_t second = hex4();
+        if (second >= 0xDC00 && second <= 0xDFFF) return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+        rest_ = before;
+        return replacement;
+    }
+
+    static void append(std::string& out, std::uint32_t c) {
+        const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+        const auto tail = [c](unsigned shift) { return 0x80U | (c >> shift & 0x3FU); };
+        if (c < 0x80) {
+            put(c);
+        } else if (c < 0x800) {
+            put(0xC0 | c >> 6), put(tail(0));
+        } else if (c < 0x10000) {
+            put(0xE0 | c >> 12), put(tail(6)), put(tail(0));
+        } else {
+            put(0xF0 | c >> 18), put(tail(12)), put(tail(6)), put(tail(0));
+        }
+    }
+
+    std::string_view rest_;
+};
+
+// Carries a C++ callable through the C frames, and what it throws back over them.
+struct bridge {
+    std::function<bool(const progress&)> tell;
+    std::exception_ptr thrown;
+};
+
+// The name is long as C linkage knows no namespace.
+extern "C" inline std::int32_t mailbutton_cpp_on_progress(void* userdata, const char* step, const char* text,
+                                                          std::int32_t permille) noexcept {
+    auto& over = *static_cast<bridge*>(userdata);
+    if (over.thrown) return 1;
+    try {
+        return over.tell(progress{step, text, permille}) ? 0 : 1;
+    } catch (...) {
+        over.thrown = std::current_exception();
+        return 1;
+    }
+}
+
+// So that a lambda may also return nothing. An int would be taken the wrong way round: in C, 0 means to go on.
+template <class F>
+std::function<bool(const progress&)> teller(F& on_progress) {
+    using result = std::invoke_result_t<F&, const progress&>;
+    static_assert(std::is_same_v<result, bool> || std::is_void_v<result>,
+                  "on_progress returns true to go on and false to cancel, or nothing");
+    return [&on_progress](const progress& now) {
+        if constexpr (std::is_void_v<result>) return on_progress(now), true;
+        else return on_progress(now);
+    };
+}
+
+}  // namespace detail
+
+// Text for mailbutton: NUL-terminated, from whatever the program has. A NULL pointer stays NULL: "not given".
+class text {
+public:
+    text(std::nullptr_t) noexcept {}
+    text(const char* chars) noexcept : chars_(chars) {}
+    text(const std::string& whole) : chars_(whole.c_str()) { refuse_nul(whole); }
+    text(std::string_view part) : copy_(part), chars_(copy_.c_str()) { refuse_nul(part); }
+    text(const text&) = delete;
+    text& operator=(const text&) = delete;
+
+    const char* c_str() const noexcept { return chars_; }
+
+private:
+    // C would read up to it only, and not say so.
+    static void refuse_nul(std::string_view whole) {
+        if (whole.find('\0') != std::string_view::npos) throw std::invalid_argument("mailbutton: a NUL in the text");
+    }
+
+    std::string copy_;
+    const char* chars_ = nullptr;
+};
+
+// A reply that is not ok, where the program asked for an exception. what() is the message.
+class error : public std::runtime_error {
+public:
+    error(mailbuttonxx::status ended, std::string_view json)
+        : std::runtime_error(said(json)),
+          status_(ended),
+          json_(std::make_shared<const std::string>(json)) {}
+
+    mailbuttonxx::status status() const noexcept { return status_; }
+    std::string reason() const { return detail::members(*json_).text("reason"); }
+    std::string message() const { return detail::members(*json_).text("message"); }
+    const std::string& json() const noexcept { return *json_; }
+
+private:
+    static std::string said(std::string_view json) {
+        std::string message = detail::members(json).text("message");
+        return message.empty() ? "mailbutton: " + detail::members(json).text("reason") : message;
+    }
+
+    mailbuttonxx::status status_;
+    // Shared, as copying an exception must not throw.
+    std::shared_ptr<const std::string> json_;
+};
+
+// Owns one reply. One that was moved from answers bad_call, with empty texts.
+class reply {
+public:
+    explicit reply(mailbutton_reply* owned = nullptr) noexcept : reply_(owned) {}
+
+    static constexpr std::chrono::milliseconds forever{-1};
+
+    // At most 24 days at a time, if not forever.
+    status wait(std::chrono::milliseconds timeout = forever) const noexcept {
+        return static_cast<status>(mailbutton_reply_wait(get(), clamp(timeout), nullptr, nullptr));
+    }
+
+    // `on_progress(const mailbuttonxx::progress&)` is called on this thread. It returns true to go on, false to cancel, or
+    // nothing; what it throws cancels the work and is thrown again from here.
+    template <class F>
+    status wait(std::chrono::milliseconds timeout, F&& on_progress) const {
+        detail::bridge over{detail::teller(on_progress), nullptr};
+        const auto call = &detail::mailbutton_cpp_on_progress;
+        const std::int32_t now = mailbutton_reply_wait(get(), clamp(timeout), call, &over);
+        if (over.thrown) std::rethrow_exception(over.thrown);
+        return static_cast<status>(now);
+    }
+
+    template <class F, std::enable_if_t<std::is_invocable_v<F&, const progress&>, int> = 0>
+    status wait(F&& on_progress) const {
+        return wait(forever, on_progress);
+    }
+
+    // Only looks.
+    status poll() const noexcept { return wait(std::chrono::milliseconds(0)); }
+    bool is_pending() const noexcept { return poll() == status::pending; }
+
+    // Waits to the end, and throws an error if that is not ok.
+    const reply& expect_ok() const {
+        const status ended = wait();
+        if (ended != status::ok) throw error(ended, json());
+        return *this;
+    }
+
+    // Empty while pending. Valid as long as the reply.
+    std::string_view json() const noexcept {
+        const char* json = mailbutton_reply_json(get());
+        return json ? std::string_view(json) : std::string_view();
+    }
+    std::string reason() const { return detail::members(json()).text("reason"); }
+    std::string message() const { return detail::members(json()).text("message"); }
+
+    void cancel() const noexcept { mailbutton_reply_cancel(get()); }
+
+    mailbutton_reply* get() const noexcept { return reply_.get(); }
+    mailbutton_reply* release() noexcept { return reply_.release(); }
+
+private:
+    struct freer {
+        void operator()(mailbutton_reply* owned) const noexcept { mailbutton_reply_free(owned); }
+    };
+
+    static std::int32_t clamp(std::chrono::milliseconds timeout) noexcept {
+        using wide = std::chrono::milliseconds::rep;
+        constexpr wide most = std::numeric_limits<std::int32_t>::max();
+        return static_cast<std::int32_t>(std::clamp<wide>(timeout.count(), -1, most));
+    }
+
+    std::unique_ptr<mailbutton_reply, freer> reply_;
+};
+
+// Owns one account. Its const functions may be used by any number of threads at once.
+class account {
+public:
+    // Throws an error if the account cannot be opened.
+    explicit account(const text& options_json = nullptr) {
+        const reply opened = open(options_json, *this);
+        opened.expect_ok();
+    }
+
+    // The same without the exception: `into` becomes the account, or empty.
+    static reply open(const text& options_json, account& into) {
+        mailbutton* opened = nullptr;
+        reply answer(mailbutton_open(options_json.c_str(), &opened));
+        into.account_.reset(opened);
+        return answer;
+    }
+    // An account that is not open yet: every call answers bad_call.
+    static account none() noexcept { return account(static_cast<mailbutton*>(nullptr)); }
+
+    explicit operator bool() const noexcept { return account_ != nullptr; }
+
+    reply form(const text& values_json = nullptr) const { return reply(mailbutton_form(get(), values_json.c_str())); }
+    reply settings_set(const text& settings_json) const {
+        return reply(mailbutton_settings_set(get(), settings_json.c_str()));
+    }
+    reply settings_get() const { return reply(mailbutton_settings_get(get())); }
+    reply settings_clear() const { return reply(mailbutton_settings_clear(get())); }
+    reply button(const text& document_json) const { return reply(mailbutton_button(get(), document_json.c_str())); }
+    reply send_test(const text& test_json = nullptr) const {
+        return reply(mailbutton_send_test(get(), test_json.c_str()));
+    }
+    reply send_document(const text& email_json, const void* pdf, std::size_t pdf_len) const {
+        const auto* bytes = static_cast<const std::uint8_t*>(pdf);
+        return reply(mailbutton_send_document(get(), email_json.c_str(), bytes, pdf_len));
+    }
+    // `pdf`: a vector, string, array, span or the like, of single bytes. It is copied before this returns.
+    template <class Bytes, class = decltype(std::declval<const Bytes&>().data())>
+    reply send_document(const text& email_json, const Bytes& pdf) const {
+        static_assert(sizeof(*pdf.data()) == 1, "a PDF is bytes");
+        // An empty vector may have no address, and is an empty PDF all the same.
+        static constexpr char nothing = 0;
+        const void* bytes = pdf.data();
+        return send_document(email_json, bytes ? bytes : &nothing, pdf.size());
+    }
+
+    mailbutton* get() const noexcept { return account_.get(); }
+
+private:
+    struct freer {
+        void operator()(::mailbutton* owned) const noexcept { mailbutton_free(owned); }
+    };
+
+    explicit account(::mailbutton* owned) noexcept : account_(owned) {}
+
+    std::unique_ptr<::mailbutton, freer> account_;
+};
+
+}  // namespace mailbuttonxx
+
+#endif  // MAILBUTTON_HPP
