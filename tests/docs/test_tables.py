@@ -82,7 +82,7 @@ def test_fields():
         field = fields[words(key)[0]]
         assert words(kind) == [field["type"]]
         shown = {"true": True, "false": False}
-        expected = shown.get(words(default)[0], words(default)[0]) if default else (None if field["secret"] else "")
+        expected = shown.get(words(default)[0], words(default)[0]) if default else (None if kind in ("`secret`", "`port`") else "")
         assert field["value"] == expected, key
         assert all(f"`{choice['value']}`" in PAGE for choice in field["choices"] or [])
 
@@ -108,9 +108,12 @@ def test_codes_are_blamed_on_whom_the_tables_blame():
 
 
 def test_codes_of_advice():
-    real = re.findall(r'(?:remedy|patched)\(\s*"([\w-]+)"|Some\(\("(\w+)",', source("guide/advice.rs"))
+    code = source("guide/advice.rs")
+    real = set(re.findall(r'(?:remedy|patched)\(\s*"(\w+)"|Some\(\("(\w+)",', code))
+    lists = re.findall(r"all\(&\[(.*?)\]\)", code, re.S)
     listed = re.search(r"\bCodes: (.*?)\.$", PAGE, re.M | re.S)[1]
-    same(words(listed), {one or other for one, other in real})
+    found = {one or other for one, other in real} | {each for text in lists for each in re.findall(r'"(\w+)"', text)}
+    same(words(listed), found)
 
 
 def test_steps_and_outcomes():
