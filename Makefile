@@ -1,5 +1,9 @@
-# Builds mailbutton and installs it for C and C++.
+# Builds mailbutton, tries it, tests it, and installs it for C and C++.
 #
+#   make demo       the whole feature, end to end, against a mail server of its own
+#   make test       installs what the tests need, and runs them all
+#   make check      formatting, lints, licences and doubled crates
+#   make figures    what the library costs a host
 #   make build
 #   make install PREFIX=/usr/local [DESTDIR=/tmp/package]
 #   make uninstall PREFIX=/usr/local [DESTDIR=/tmp/package]
@@ -17,6 +21,7 @@ VERSION := $(shell sed -n '/^\[package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Car
 ABI := 0
 # CMake takes a version of the same number for compatible: the first one that is not 0, as 0.1 and 0.2 are not.
 COMPATIBLE := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\|[1-9][0-9]*\)\..*/\1/')
+DENY := target/tools/bin/cargo-deny
 # What Rust's library needs from the system (rustc --print native-static-libs); the compiler adds its own unwinder.
 SYSTEM_LIBS := -lpthread -ldl -lm
 
@@ -35,7 +40,26 @@ INSTALLED := include/mailbutton.h include/mailbutton.hpp \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonConfig.cmake $(LIBDIR)/cmake/mailbutton/mailbuttonConfigVersion.cmake \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonTargets.cmake
 
-.PHONY: build header install uninstall clean
+.PHONY: demo test check figures build header install uninstall clean
+
+demo: build
+	examples/demo/run
+
+test:
+	tests/run
+
+# cargo-deny is built from source the first time, which takes minutes.
+check: $(DENY)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --all-features -- -D warnings
+	$(DENY) check licenses bans sources
+
+$(DENY):
+	$(CARGO) install cargo-deny --locked --version 0.20.2 --root target/tools
+
+figures: build
+	benches/figures
 
 build:
 	$(CARGO) build --release

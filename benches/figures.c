@@ -18,11 +18,11 @@
 #define PDF_BYTES ((size_t)25 * 1000 * 1000)
 #define ROUNDS 201
 
-static mailbutton_reply *(*open_account)(const char *, mailbutton **);
-static void (*free_account)(mailbutton *);
-static mailbutton_reply *(*form)(const mailbutton *, const char *);
-static mailbutton_reply *(*settings_set)(const mailbutton *, const char *);
-static mailbutton_reply *(*send_document)(const mailbutton *, const char *, const uint8_t *, size_t);
+static mailbutton_reply *(*open_account)(const char *, mailbutton_account **);
+static void (*free_account)(mailbutton_account *);
+static mailbutton_reply *(*form)(const mailbutton_account *, const char *);
+static mailbutton_reply *(*settings_set)(const mailbutton_account *, const char *);
+static mailbutton_reply *(*send_document)(const mailbutton_account *, const char *, const uint8_t *, size_t);
 static int32_t (*reply_wait)(const mailbutton_reply *, int32_t, mailbutton_progress, void *);
 static const char *(*reply_json)(const mailbutton_reply *);
 static void (*reply_free)(mailbutton_reply *);
@@ -128,7 +128,7 @@ static void offline(void)
 {
     static double all[ROUNDS], forms[ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
-        mailbutton *account;
+        mailbutton_account *account;
         double start = now_ms();
         done(open_account(NULL, &account));
         done(form(account, values));
@@ -144,7 +144,7 @@ static void offline(void)
     printf("form at a keystroke               %8.2f ms   (median of %d)\n", median(forms, ROUNDS), ROUNDS);
 }
 
-static void one_send(const mailbutton *account, const char *email, const uint8_t *pdf, const char *which)
+static void one_send(const mailbutton_account *account, const char *email, const uint8_t *pdf, const char *which)
 {
     double before = memory_mb("VmRSS:"), copy = (double)PDF_BYTES / 1e6, start;
     forget_peak();
@@ -157,7 +157,7 @@ static void one_send(const mailbutton *account, const char *email, const uint8_t
 static void online(char **argument)
 {
     char options[1024], settings[1024], email[512];
-    mailbutton *account;
+    mailbutton_account *account;
     uint8_t *pdf = malloc(PDF_BYTES);
     if (!pdf)
         exit(2);
@@ -179,7 +179,7 @@ static void online(char **argument)
 
 int main(int count, char **argument)
 {
-    mailbutton *account;
+    mailbutton_account *account;
     double before;
     if (count != 2 && count != 8)
         return 2;

@@ -13,7 +13,8 @@
  *    end in _free want the object for themselves; they never block, and they may come in any order.
  * 4. mailbutton starts no thread before the first send, and changes nothing that belongs to the process: no signal
  *    handler, locale, environment, umask or logger. After fork(), a child may use its account; replies that were pending
- *    belong to the parent.
+ *    belong to the parent. The library may be unloaded
+ *    at any time; its code stays in memory.
  * 5. mailbutton calls the program only inside mailbutton_reply_wait, on the thread that waits.
  */
 #ifndef MAILBUTTON_H
@@ -105,7 +106,7 @@ extern "C" {
 /*
  One account: one set of settings, and what can be done with it.
  */
-typedef struct mailbutton mailbutton;
+typedef struct mailbutton_account mailbutton_account;
 
 /*
  What a call gives back. It is ready at once, or still under way.
@@ -147,13 +148,13 @@ const char *mailbutton_version(void);
  Opens no connection, starts no thread, creates no file.
  */
 mailbutton_reply *mailbutton_open(const char *options_json,
-                                  mailbutton **account);
+                                  mailbutton_account **account);
 
 /*
  Frees an account. NULL is fine. Never blocks; replies that are still under way live on.
  No other thread may be using the account.
  */
-void mailbutton_free(mailbutton *account);
+void mailbutton_free(mailbutton_account *account);
 
 /*
  The settings form as data, for any user interface. Ready at once.
@@ -161,7 +162,7 @@ void mailbutton_free(mailbutton *account);
  `values_json`: the values as they are typed so far, as one object of settings, for validation at each keystroke; or
  NULL for the saved ones. No reply ever holds a secret: of a secret, `has_value` says whether there is one.
  */
-mailbutton_reply *mailbutton_form(const mailbutton *account,
+mailbutton_reply *mailbutton_form(const mailbutton_account *account,
                                   const char *values_json);
 
 /*
@@ -170,24 +171,24 @@ mailbutton_reply *mailbutton_form(const mailbutton *account,
  `settings_json` is the whole of the settings; what is left out gets its default. A secret that is left out or empty
  keeps the stored one, unless it belongs to another server or username. All errors come at once, and then nothing is saved.
  */
-mailbutton_reply *mailbutton_settings_set(const mailbutton *account,
+mailbutton_reply *mailbutton_settings_set(const mailbutton_account *account,
                                           const char *settings_json);
 
 /*
  The saved settings without their secrets. Ready at once.
  */
-mailbutton_reply *mailbutton_settings_get(const mailbutton *account);
+mailbutton_reply *mailbutton_settings_get(const mailbutton_account *account);
 
 /*
  Forgets the settings and their secrets, also where the settings file is damaged. Ready at once.
  */
-mailbutton_reply *mailbutton_settings_clear(const mailbutton *account);
+mailbutton_reply *mailbutton_settings_clear(const mailbutton_account *account);
 
 /*
  The Email button of a document: visible or not, enabled or why not, and the email that it begins with, in the form
  that mailbutton_send_document takes. Ready at once.
  */
-mailbutton_reply *mailbutton_button(const mailbutton *account,
+mailbutton_reply *mailbutton_button(const mailbutton_account *account,
                                     const char *document_json);
 
 /*
@@ -196,7 +197,7 @@ mailbutton_reply *mailbutton_button(const mailbutton *account,
  `test_json` may be NULL: the saved settings are tested with an email to the sender's own address. {"settings": {...}}
  tests values that are not saved yet; {"to": "address"} sends to another address.
  */
-mailbutton_reply *mailbutton_send_test(const mailbutton *account,
+mailbutton_reply *mailbutton_send_test(const mailbutton_account *account,
                                        const char *test_json);
 
 /*
@@ -206,7 +207,7 @@ mailbutton_reply *mailbutton_send_test(const mailbutton *account,
  document's `pdf_len` bytes, which are copied before this returns; attachments that are given by path are read before.
  At most four emails of an account are on their way at a time; more wait for their turn.
  */
-mailbutton_reply *mailbutton_send_document(const mailbutton *account,
+mailbutton_reply *mailbutton_send_document(const mailbutton_account *account,
                                            const char *email_json,
                                            const uint8_t *pdf,
                                            size_t pdf_len);
@@ -232,6 +233,18 @@ int32_t mailbutton_reply_wait(const mailbutton_reply *reply,
  for the user; for MAILBUTTON_BAD_CALL, for the developer). docs/json.md describes the rest.
  */
 const char *mailbutton_reply_json(const mailbutton_reply *reply);
+
+/*
+ Why the status is what it is: a stable word, the same as `reason` in the JSON. NULL while the reply is pending.
+ It belongs to the reply and is valid until the reply is freed.
+ */
+const char *mailbutton_reply_reason(const mailbutton_reply *reply);
+
+/*
+ The sentence to show, the same as `message` in the JSON; empty where there is nothing to say. NULL while the reply is
+ pending. It belongs to the reply and is valid until the reply is freed.
+ */
+const char *mailbutton_reply_message(const mailbutton_reply *reply);
 
 /*
  Asks the work to stop. Does not wait; mailbutton_reply_wait then comes to its end soon. From any thread.

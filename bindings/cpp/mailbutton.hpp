@@ -1,11 +1,11 @@
 // mailbutton for C++17 and later: mailbutton.h with owners, std::string, and exceptions where they are wanted.
 //
-//     mailbuttonxx::account account(R"({"store": "/home/ana/.erp/email.json", "program_name": "ERP"})");
-//     mailbuttonxx::reply reply = account.send_document(email_json, pdf);
-//     if (reply.wait() != mailbuttonxx::status::ok) show(reply.message());
+//     mailbutton::account account(R"({"store": "/home/ana/.erp/email.json", "program_name": "ERP"})");
+//     mailbutton::reply reply = account.send_document(email_json, pdf);
+//     if (reply.wait() != mailbutton::status::ok) show(reply.message());
 //
 // Calls never throw because of what mailbutton answers: a reply says it by its status. Two places turn it into a
-// mailbuttonxx::error: the constructor of account, and reply::expect_ok. JSON goes in and comes out as text, for whatever
+// mailbutton::error: the constructor of account, and reply::expect_ok. JSON goes in and comes out as text, for whatever
 // JSON library the program has; mailbutton.h and docs/json.md say what is in it.
 #ifndef MAILBUTTON_HPP
 #define MAILBUTTON_HPP
@@ -26,7 +26,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace mailbuttonxx {
+namespace mailbutton {
 
 enum class status : std::int32_t {
     ok = MAILBUTTON_OK,
@@ -56,124 +56,6 @@ inline std::int32_t abi_version() noexcept { return mailbutton_abi_version(); }
 inline std::string_view version() noexcept { return mailbutton_version(); }
 
 namespace detail {
-
-// The texts of one JSON object's own members. It relies on valid JSON, which is all that mailbutton writes.
-class members {
-public:
-    explicit members(std::string_view json) noexcept : rest_(json) {}
-
-    // The member's text, unescaped; empty if there is no such member or it is no text.
-    std::string text(std::string_view key) {
-        expect('{');
-        while (peek() == '"') {
-            const bool is_wanted = string() == key;
-            expect(':');
-            if (is_wanted) return peek() == '"' ? string() : std::string();
-            skip_value();
-            expect(',');
-        }
-        return {};
-    }
-
-private:
-    char peek() noexcept {
-        const std::size_t start = rest_.find_first_not_of(" \t\r\n");
-        rest_.remove_prefix(start == std::string_view::npos ? rest_.size() : start);
-        return rest_.empty() ? '\0' : rest_.front();
-    }
-
-    char next() noexcept {
-        if (rest_.empty()) return '\0';
-        const char c = rest_.front();
-        rest_.remove_prefix(1);
-        return c;
-    }
-
-    void expect(char c) noexcept {
-        if (peek() == c) next();
-    }
-
-    // Of an object or a list, only the brackets outside of its strings need counting.
-    void skip_value() {
-        std::size_t depth = 0;
-        do {
-            const char c = peek();
-            if (c == '"') {
-                string();
-                continue;
-            }
-            if (depth == 0 && (c == ',' || c == '}')) return;
-            if (c == '{' || c == '[') ++depth;
-            if (c == '}' || c == ']') --depth;
-            next();
-        } while (!rest_.empty());
-    }
-
-    std::string string() {
-        std::string out;
-        expect('"');
-        while (!rest_.empty()) {
-            const char c = next();
-            if (c == '"') break;
-            if (c == '\\') escape(out);
-            else out.push_back(c);
-        }
-        return out;
-    }
-
-    void escape(std::string& out) {
-        switch (const char c = next()) {
-            case 'b': out.push_back('\b'); break;
-            case 'f': out.push_back('\f'); break;
-            case 'n': out.push_back('\n'); break;
-            case 'r': out.push_back('\r'); break;
-            case 't': out.push_back('\t'); break;
-            case 'u': append(out, code_point()); break;
-            default: out.push_back(c);
-        }
-    }
-
-    std::uint32_t hex4() noexcept {
-        std::uint32_t value = 0;
-        for (int i = 0; i < 4; ++i) {
-            const char c = next();
-            const std::uint32_t digit = c <= '9' ? static_cast<std::uint32_t>(c - '0')
-                                                 : static_cast<std::uint32_t>((c | 0x20) - 'a' + 10);
-            value = value << 4 | (digit & 0xF);
-        }
-        return value;
-    }
-
-    // Two halves of a pair make one; half a pair is no character.
-    std::uint32_t code_point() noexcept {
-        constexpr std::uint32_t replacement = 0xFFFD;
-        const std::uint32_t first = hex4();
-        if (first < 0xD800 || first > 0xDFFF) return first;
-        if (first > 0xDBFF || rest_.substr(0, 2) != "\\u") return replacement;
-        const std::string_view before = rest_;
-        rest_.remove_prefix(2);
-        const std::uint32_t second = hex4();
-        if (second >= 0xDC00 && second <= 0xDFFF) return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-        rest_ = before;
-        return replacement;
-    }
-
-    static void append(std::string& out, std::uint32_t c) {
-        const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-        const auto tail = [c](unsigned shift) { return 0x80U | (c >> shift & 0x3FU); };
-        if (c < 0x80) {
-            put(c);
-        } else if (c < 0x800) {
-            put(0xC0 | c >> 6), put(tail(0));
-        } else if (c < 0x10000) {
-            put(0xE0 | c >> 12), put(tail(6)), put(tail(0));
-        } else {
-            put(0xF0 | c >> 18), put(tail(12)), put(tail(6)), put(tail(0));
-        }
-    }
-
-    std::string_view rest_;
-};
 
 // Carries a C++ callable through the C frames, and what it throws back over them.
 struct bridge {
@@ -233,25 +115,28 @@ private:
 // A reply that is not ok, where the program asked for an exception. what() is the message.
 class error : public std::runtime_error {
 public:
-    error(mailbuttonxx::status ended, std::string_view json)
-        : std::runtime_error(said(json)),
+    error(mailbutton::status ended, std::string_view reason, std::string_view message, std::string_view json)
+        : std::runtime_error(said(reason, message)),
           status_(ended),
-          json_(std::make_shared<const std::string>(json)) {}
+          said_(std::make_shared<const parts>(parts{std::string(reason), std::string(message), std::string(json)})) {}
 
-    mailbuttonxx::status status() const noexcept { return status_; }
-    std::string reason() const { return detail::members(*json_).text("reason"); }
-    std::string message() const { return detail::members(*json_).text("message"); }
-    const std::string& json() const noexcept { return *json_; }
+    mailbutton::status status() const noexcept { return status_; }
+    const std::string& reason() const noexcept { return said_->reason; }
+    const std::string& message() const noexcept { return said_->message; }
+    const std::string& json() const noexcept { return said_->json; }
 
 private:
-    static std::string said(std::string_view json) {
-        std::string message = detail::members(json).text("message");
-        return message.empty() ? "mailbutton: " + detail::members(json).text("reason") : message;
+    struct parts {
+        std::string reason, message, json;
+    };
+
+    static std::string said(std::string_view reason, std::string_view message) {
+        return message.empty() ? "mailbutton: " + std::string(reason) : std::string(message);
     }
 
-    mailbuttonxx::status status_;
+    mailbutton::status status_;
     // Shared, as copying an exception must not throw.
-    std::shared_ptr<const std::string> json_;
+    std::shared_ptr<const parts> said_;
 };
 
 // Owns one reply. One that was moved from answers bad_call, with empty texts.
@@ -266,7 +151,7 @@ public:
         return static_cast<status>(mailbutton_reply_wait(get(), clamp(timeout), nullptr, nullptr));
     }
 
-    // `on_progress(const mailbuttonxx::progress&)` is called on this thread. It returns true to go on, false to cancel, or
+    // `on_progress(const mailbutton::progress&)` is called on this thread. It returns true to go on, false to cancel, or
     // nothing; what it throws cancels the work and is thrown again from here.
     template <class F>
     status wait(std::chrono::milliseconds timeout, F&& on_progress) const {
@@ -289,17 +174,14 @@ public:
     // Waits to the end, and throws an error if that is not ok.
     const reply& expect_ok() const {
         const status ended = wait();
-        if (ended != status::ok) throw error(ended, json());
+        if (ended != status::ok) throw error(ended, reason(), message(), json());
         return *this;
     }
 
     // Empty while pending. Valid as long as the reply.
-    std::string_view json() const noexcept {
-        const char* json = mailbutton_reply_json(get());
-        return json ? std::string_view(json) : std::string_view();
-    }
-    std::string reason() const { return detail::members(json()).text("reason"); }
-    std::string message() const { return detail::members(json()).text("message"); }
+    std::string_view json() const noexcept { return view(mailbutton_reply_json(get())); }
+    std::string_view reason() const noexcept { return view(mailbutton_reply_reason(get())); }
+    std::string_view message() const noexcept { return view(mailbutton_reply_message(get())); }
 
     void cancel() const noexcept { mailbutton_reply_cancel(get()); }
 
@@ -310,6 +192,8 @@ private:
     struct freer {
         void operator()(mailbutton_reply* owned) const noexcept { mailbutton_reply_free(owned); }
     };
+
+    static std::string_view view(const char* text) noexcept { return text ? std::string_view(text) : std::string_view(); }
 
     static std::int32_t clamp(std::chrono::milliseconds timeout) noexcept {
         using wide = std::chrono::milliseconds::rep;
@@ -331,13 +215,13 @@ public:
 
     // The same without the exception: `into` becomes the account, or empty.
     static reply open(const text& options_json, account& into) {
-        mailbutton* opened = nullptr;
+        mailbutton_account* opened = nullptr;
         reply answer(mailbutton_open(options_json.c_str(), &opened));
         into.account_.reset(opened);
         return answer;
     }
     // An account that is not open yet: every call answers bad_call.
-    static account none() noexcept { return account(static_cast<mailbutton*>(nullptr)); }
+    static account none() noexcept { return account(static_cast<mailbutton_account*>(nullptr)); }
 
     explicit operator bool() const noexcept { return account_ != nullptr; }
 
@@ -365,18 +249,18 @@ public:
         return send_document(email_json, bytes ? bytes : &nothing, pdf.size());
     }
 
-    mailbutton* get() const noexcept { return account_.get(); }
+    mailbutton_account* get() const noexcept { return account_.get(); }
 
 private:
     struct freer {
-        void operator()(::mailbutton* owned) const noexcept { mailbutton_free(owned); }
+        void operator()(::mailbutton_account* owned) const noexcept { mailbutton_free(owned); }
     };
 
-    explicit account(::mailbutton* owned) noexcept : account_(owned) {}
+    explicit account(::mailbutton_account* owned) noexcept : account_(owned) {}
 
-    std::unique_ptr<::mailbutton, freer> account_;
+    std::unique_ptr<::mailbutton_account, freer> account_;
 };
 
-}  // namespace mailbuttonxx
+}  // namespace mailbutton
 
 #endif  // MAILBUTTON_HPP

@@ -60,7 +60,7 @@ static int32_t print_reply(mailbutton_reply *reply)
 
 int main(int argc, char **argv)
 {
-    mailbutton *account;
+    mailbutton_account *account;
     uint8_t *pdf;
     size_t length;
     int32_t status;

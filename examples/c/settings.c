@@ -41,7 +41,7 @@ static int32_t print_reply(mailbutton_reply *reply)
     return status;
 }
 
-static int32_t update(const mailbutton *account, const char *path)
+static int32_t update(const mailbutton_account *account, const char *path)
 {
     char *settings = text_of_file(path);
     int32_t status;
@@ -57,7 +57,7 @@ static int32_t update(const mailbutton *account, const char *path)
 
 int main(int argc, char **argv)
 {
-    mailbutton *account;
+    mailbutton_account *account;
     int32_t status;
 
     if (argc < 2 || argc > 3) {

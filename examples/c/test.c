@@ -28,7 +28,7 @@ static int32_t print_reply(mailbutton_reply *reply)
 
 int main(int argc, char **argv)
 {
-    mailbutton *account;
+    mailbutton_account *account;
     int32_t status;
 
     if (argc < 2 || argc > 3) {

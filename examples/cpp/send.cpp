@@ -18,8 +18,8 @@ static std::vector<char> read(const char* path) {
 }
 
 // What a program does about each status. Only the user can say whether to send an uncertain one again.
-static const char* what_next(mailbuttonxx::status ended) {
-    using mailbuttonxx::status;
+static const char* what_next(mailbutton::status ended) {
+    using mailbutton::status;
     switch (ended) {
         case status::ok: return "sent";
         case status::bad_settings: return "show the settings form";
@@ -35,13 +35,13 @@ int main(int argc, char** argv) try {
         std::cerr << "usage: " << argv[0] << " OPTIONS EMAIL DOCUMENT.pdf\n";
         return 2;
     }
-    const mailbuttonxx::account account(argv[1]);
-    const mailbuttonxx::reply reply = account.send_document(argv[2], read(argv[3]));
-    const auto status = reply.wait([](const mailbuttonxx::progress& now) {
+    const mailbutton::account account(argv[1]);
+    const mailbutton::reply reply = account.send_document(argv[2], read(argv[3]));
+    const auto status = reply.wait([](const mailbutton::progress& now) {
         std::cerr << now.text << " (" << now.permille / 10 << "%)\n";
     });
     std::cout << what_next(status) << '\n' << reply.message() << '\n' << reply.json() << '\n';
-    return status == mailbuttonxx::status::ok ? 0 : 1;
+    return status == mailbutton::status::ok ? 0 : 1;
 } catch (const std::exception& problem) {
     std::cerr << problem.what() << '\n';
     return 1;

@@ -14,13 +14,13 @@ int main(int argc, char** argv) try {
         return 2;
     }
     const std::string settings{std::istreambuf_iterator<char>(std::cin), {}};
-    const mailbuttonxx::account account(argv[1]);
+    const mailbutton::account account(argv[1]);
     account.settings_set(settings).expect_ok();
-    const mailbuttonxx::reply test = account.send_test();
-    test.wait([](const mailbuttonxx::progress& now) { std::cerr << '[' << now.step << "] " << now.text << '\n'; });
+    const mailbutton::reply test = account.send_test();
+    test.wait([](const mailbutton::progress& now) { std::cerr << '[' << now.step << "] " << now.text << '\n'; });
     std::cout << test.expect_ok().message() << '\n' << account.form().json() << '\n';
     return 0;
-} catch (const mailbuttonxx::error& refused) {
+} catch (const mailbutton::error& refused) {
     // The JSON names the fields at fault and carries the advice; a program shows both in its form.
     std::cerr << refused.what() << '\n' << refused.json() << '\n';
     return 1;

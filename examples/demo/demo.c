@@ -61,7 +61,7 @@ static void say(int indent, const char *format, ...)
     putchar('\n');
 }
 
-/* Calling mailbutton */
+/* Calling mailbutton_account */
 
 struct shown {
     int column, bar;
@@ -103,9 +103,9 @@ static const char *expect(int32_t expected, const mailbutton_reply *reply, struc
     return json;
 }
 
-static mailbutton *open_account(const char *options)
+static mailbutton_account *open_account(const char *options)
 {
-    mailbutton *account;
+    mailbutton_account *account;
     mailbutton_reply *reply = mailbutton_open(options, &account);
     expect(MAILBUTTON_OK, reply, NULL);
     mailbutton_reply_free(reply);
@@ -139,7 +139,7 @@ static void show_field(const char *field)
         say(19, "               >>> %s", json_text(json_at(field, "error.message")));
 }
 
-static void show_form(const mailbutton *account, const char *values)
+static void show_form(const mailbutton_account *account, const char *values)
 {
     mailbutton_reply *reply = mailbutton_form(account, values);
     const char *json = expect(MAILBUTTON_OK, reply, NULL), *item;
@@ -153,7 +153,7 @@ static void show_form(const mailbutton *account, const char *values)
 }
 
 /* What a form shows at the server's field while it is being typed. */
-static void show_typing(const mailbutton *account, const char *host)
+static void show_typing(const mailbutton_account *account, const char *host)
 {
     char values[256];
     mailbutton_reply *reply;
@@ -216,7 +216,7 @@ static void show_steps(const char *json)
 
 /* What the user does */
 
-static const char *test(const mailbutton *account, int32_t expected, const char *settings, mailbutton_reply **reply)
+static const char *test(const mailbutton_account *account, int32_t expected, const char *settings, mailbutton_reply **reply)
 {
     char request[2048];
     snprintf(request, sizeof request, "{\"settings\": %s}", settings);
@@ -224,7 +224,7 @@ static const char *test(const mailbutton *account, int32_t expected, const char 
     return expect(expected, *reply, NULL);
 }
 
-static void save(const mailbutton *account, const char *settings)
+static void save(const mailbutton_account *account, const char *settings)
 {
     mailbutton_reply *reply = mailbutton_settings_set(account, settings);
     const char *json = expect(MAILBUTTON_OK, reply, NULL);
@@ -233,7 +233,7 @@ static void save(const mailbutton *account, const char *settings)
 }
 
 /* The button's email as the user leaves it: the file's name and a photo are added, the rest stays as it was. */
-static char *press_button(const mailbutton *account, const char *photo, int is_shown)
+static char *press_button(const mailbutton_account *account, const char *photo, int is_shown)
 {
     static const char document[] =
         "{\"kind\": \"invoice\", \"title\": \"Factura\", \"reference\": \"2026-0117\","
@@ -257,7 +257,7 @@ static char *press_button(const mailbutton *account, const char *photo, int is_s
     return whole;
 }
 
-static void send_invoice(const mailbutton *account, const char *email, const char *path)
+static void send_invoice(const mailbutton_account *account, const char *email, const char *path)
 {
     static uint8_t pdf[1 << 20];
     FILE *file = fopen(path, "rb");
@@ -283,7 +283,7 @@ static void by_smtp(int port, const char *store, const char *pdf, const char *ph
         " \"sender_name\": \"Livada Mare SRL\"%s}";
     char options[1024], settings[1024], accepted[512];
     mailbutton_reply *reply;
-    mailbutton *account;
+    mailbutton_account *account;
     const char *json, *patch;
     char *copy, *email;
 
@@ -339,7 +339,7 @@ static void by_http(const char *url, const char *token, const char *pdf, const c
 {
     char settings[512];
     mailbutton_reply *reply;
-    mailbutton *account = open_account("{\"program_name\": \"Demo Books\"}");
+    mailbutton_account *account = open_account("{\"program_name\": \"Demo Books\"}");
     const char *json;
     char *email;
 

@@ -9,13 +9,13 @@
 
 mod arguments;
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
 use crate::account::{Account, null_account};
-use crate::reply::{Answer, Progress, Reply, Status};
+use crate::reply::{Answer, End, Progress, Reply, Status};
 
 use arguments::{Arguments, pdf};
 
@@ -52,7 +52,7 @@ pub const MAILBUTTON_BAD_EMAIL: i32 = -11;
 pub const MAILBUTTON_STORE_FAILED: i32 = -12;
 
 /// One account: one set of settings, and what can be done with it.
-pub struct mailbutton(Account);
+pub struct mailbutton_account(Account);
 
 /// What a call gives back. It is ready at once, or still under way.
 pub struct mailbutton_reply(Reply);
@@ -90,7 +90,7 @@ pub extern "C" fn mailbutton_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_open(
     options_json: *const c_char,
-    account: *mut *mut mailbutton,
+    account: *mut *mut mailbutton_account,
 ) -> Box<mailbutton_reply> {
     if !account.is_null() {
         // SAFETY: header rule 2: an out pointer that is not NULL can be written to.
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn mailbutton_open(
         let opened = Account::open(options)?;
         let answer = opened.opened();
         // SAFETY: as above.
-        unsafe { account.write(Box::into_raw(Box::new(mailbutton(opened)))) };
+        unsafe { account.write(Box::into_raw(Box::new(mailbutton_account(opened)))) };
         Ok(answer)
     })
 }
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn mailbutton_open(
 /// Frees an account. NULL is fine. Never blocks; replies that are still under way live on.
 /// No other thread may be using the account.
 #[unsafe(no_mangle)]
-pub extern "C" fn mailbutton_free(account: Option<Box<mailbutton>>) {
+pub extern "C" fn mailbutton_free(account: Option<Box<mailbutton_account>>) {
     catch_unwind(AssertUnwindSafe(|| drop(account))).ok();
 }
 
@@ -124,7 +124,7 @@ pub extern "C" fn mailbutton_free(account: Option<Box<mailbutton>>) {
 /// NULL for the saved ones. No reply ever holds a secret: of a secret, `has_value` says whether there is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_form(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     values_json: *const c_char,
 ) -> Box<mailbutton_reply> {
     with(account, |account, arguments| {
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn mailbutton_form(
 /// keeps the stored one, unless it belongs to another server or username. All errors come at once, and then nothing is saved.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_settings_set(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     settings_json: *const c_char,
 ) -> Box<mailbutton_reply> {
     with(account, |account, arguments| {
@@ -150,13 +150,13 @@ pub unsafe extern "C" fn mailbutton_settings_set(
 
 /// The saved settings without their secrets. Ready at once.
 #[unsafe(no_mangle)]
-pub extern "C" fn mailbutton_settings_get(account: Option<&mailbutton>) -> Box<mailbutton_reply> {
+pub extern "C" fn mailbutton_settings_get(account: Option<&mailbutton_account>) -> Box<mailbutton_reply> {
     with(account, |account, _| Ok(account.settings_get()))
 }
 
 /// Forgets the settings and their secrets, also where the settings file is damaged. Ready at once.
 #[unsafe(no_mangle)]
-pub extern "C" fn mailbutton_settings_clear(account: Option<&mailbutton>) -> Box<mailbutton_reply> {
+pub extern "C" fn mailbutton_settings_clear(account: Option<&mailbutton_account>) -> Box<mailbutton_reply> {
     with(account, |account, _| Ok(account.settings_clear()))
 }
 
@@ -164,7 +164,7 @@ pub extern "C" fn mailbutton_settings_clear(account: Option<&mailbutton>) -> Box
 /// that mailbutton_send_document takes. Ready at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_button(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     document_json: *const c_char,
 ) -> Box<mailbutton_reply> {
     with(account, |account, arguments| {
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn mailbutton_button(
 /// tests values that are not saved yet; {"to": "address"} sends to another address.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_test(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     test_json: *const c_char,
 ) -> Box<mailbutton_reply> {
     begin(account, |account, arguments| {
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn mailbutton_send_test(
 /// At most four emails of an account are on their way at a time; more wait for their turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_document(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     email_json: *const c_char,
     pdf: *const u8,
     pdf_len: usize,
@@ -244,8 +244,21 @@ pub unsafe extern "C" fn mailbutton_reply_wait(
 /// for the user; for MAILBUTTON_BAD_CALL, for the developer). docs/json.md describes the rest.
 #[unsafe(no_mangle)]
 pub extern "C" fn mailbutton_reply_json(reply: Option<&mailbutton_reply>) -> *const c_char {
-    let json = || reply.and_then(|reply| reply.0.json()).map_or(ptr::null(), CStr::as_ptr);
-    catch_unwind(AssertUnwindSafe(json)).unwrap_or(ptr::null())
+    part(reply, |end| &end.json)
+}
+
+/// Why the status is what it is: a stable word, the same as `reason` in the JSON. NULL while the reply is pending.
+/// It belongs to the reply and is valid until the reply is freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn mailbutton_reply_reason(reply: Option<&mailbutton_reply>) -> *const c_char {
+    part(reply, |end| &end.reason)
+}
+
+/// The sentence to show, the same as `message` in the JSON; empty where there is nothing to say. NULL while the reply is
+/// pending. It belongs to the reply and is valid until the reply is freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn mailbutton_reply_message(reply: Option<&mailbutton_reply>) -> *const c_char {
+    part(reply, |end| &end.message)
 }
 
 /// Asks the work to stop. Does not wait; mailbutton_reply_wait then comes to its end soon. From any thread.
@@ -265,6 +278,11 @@ pub extern "C" fn mailbutton_reply_free(reply: Option<Box<mailbutton_reply>>) {
     catch_unwind(AssertUnwindSafe(|| drop(reply))).ok();
 }
 
+fn part(reply: Option<&mailbutton_reply>, of: impl FnOnce(&End) -> &CString) -> *const c_char {
+    let text = || reply.and_then(|reply| reply.0.end()).map_or(ptr::null(), |end| of(end).as_ptr());
+    catch_unwind(AssertUnwindSafe(text)).unwrap_or(ptr::null())
+}
+
 /// The guard of every call that answers at once: what goes wrong in it becomes a reply, a panic too.
 fn answer(call: impl FnOnce() -> Result<Answer, Answer>) -> Box<mailbutton_reply> {
     guard(|| Reply::ready(call().unwrap_or_else(|refusal| refusal)))
@@ -276,22 +294,23 @@ fn guard(call: impl FnOnce() -> Reply) -> Box<mailbutton_reply> {
 }
 
 fn with(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     call: impl FnOnce(&Account, Arguments<'_>) -> Result<Answer, Answer>,
 ) -> Box<mailbutton_reply> {
     answer(|| {
-        let mailbutton(account) = account.ok_or_else(null_account)?;
+        let mailbutton_account(account) = account.ok_or_else(null_account)?;
         call(account, Arguments::of(account))
     })
 }
 
 fn begin(
-    account: Option<&mailbutton>,
+    account: Option<&mailbutton_account>,
     call: impl FnOnce(&Account, Arguments<'_>) -> Result<Reply, Answer>,
 ) -> Box<mailbutton_reply> {
     guard(|| {
-        let reply =
-            account.ok_or_else(null_account).and_then(|mailbutton(account)| call(account, Arguments::of(account)));
+        let reply = account
+            .ok_or_else(null_account)
+            .and_then(|mailbutton_account(account)| call(account, Arguments::of(account)));
         reply.unwrap_or_else(Reply::ready)
     })
 }

@@ -156,23 +156,26 @@ fn ends_alike(name: &str, candidate: &str) -> bool {
     name.len() >= 3 && (candidate.ends_with(name) || candidate.starts_with(name))
 }
 
-/// Levenshtein's distance over bytes; the names that we know are ASCII.
+/// How many letters were added, left out, replaced, or swapped with their neighbour (optimal string alignment), over
+/// bytes: the names that we know are ASCII.
 fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right.bytes()) {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = *cell;
-            *cell = replaced.min(before + 1).min(diagonal + 1);
-            before = *cell;
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in right.iter().enumerate() {
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+            let mut least = (at(&above, j) + usize::from(a != b)).min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
+            let is_swapped = i > 0 && j > 0 && left.get(i - 1) == Some(b) && right.get(j - 1) == Some(a);
+            if is_swapped {
+                least = least.min(at(&before, j - 1) + 1);
+            }
+            row.push(least);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        before = std::mem::replace(&mut above, row);
     }
-    row.last().copied().unwrap_or(left.len())
+    above.last().copied().unwrap_or(left.len())
 }
 
 #[cfg(test)]
@@ -187,6 +190,7 @@ mod tests {
         assert_eq!(nearest("smtp_prot", &known), Some("smtp_port"));
         assert_eq!(nearest("port", &known), Some("smtp_port"));
         assert_eq!(nearest("Reply-To", &known), Some("reply_to"));
+        assert_eq!(nearest("sotre", &["store", "key"]), Some("store"));
         assert_eq!(nearest("colour", &known), None);
     }
 

@@ -44,7 +44,12 @@ impl Answer {
         }
     }
 
-    pub fn into_json(self) -> CString {
+    pub fn into_end(self) -> End {
+        let (status, reason, message) = (self.status, text(self.reason), text(&self.message));
+        End { status, reason, message, json: self.into_json() }
+    }
+
+    fn into_json(self) -> CString {
         let mut json = json!({
             "status": self.status.code(),
             "status_name": self.status.name(),
@@ -54,7 +59,20 @@ impl Answer {
         if let Some(members) = json.as_object_mut() {
             members.extend(self.rest);
         }
-        // serde_json writes a NUL as \u0000, so that none is in the text.
-        CString::new(json.to_string()).unwrap_or_default()
+        text(&json.to_string())
     }
+}
+
+/// What an ended reply hands out, in place for as long as the reply lives.
+#[derive(Debug)]
+pub struct End {
+    pub status: Status,
+    pub reason: CString,
+    pub message: CString,
+    pub json: CString,
+}
+
+/// None of our texts has a NUL in it, and JSON writes one as \u0000.
+fn text(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ mod answer;
 mod status;
 
 use std::collections::VecDeque;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use once_cell::race::OnceBox;
 use tokio::sync::Notify;
 
-pub use answer::Answer;
+pub use answer::{Answer, End};
 pub use status::Status;
 
 /// What a progress callback is told.
@@ -40,7 +40,7 @@ pub struct Job {
 struct Shared {
     process: u32,
     /// Lock-free, so that a child after `fork()` never waits for a lock whose holder stayed behind.
-    ended: OnceBox<(Status, CString)>,
+    ended: OnceBox<End>,
     canceled: AtomicBool,
     cancel: Notify,
     waiting: Mutex<VecDeque<Progress>>,
@@ -95,7 +95,7 @@ impl Reply {
             queue = match (self.shared.ended.get(), left) {
                 // After the end nothing is added, so that telling the rest comes to an end too.
                 (Some(_), _) if is_untold => continue,
-                (Some((status, _)), _) => return *status,
+                (Some(end), _) => return end.status,
                 (None, Some(Duration::ZERO)) => return Status::Pending,
                 (None, _) if is_untold => continue,
                 (None, None) => self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
@@ -107,12 +107,12 @@ impl Reply {
         }
     }
 
-    /// The reply's JSON; `None` while it is pending.
-    pub fn json(&self) -> Option<&CStr> {
+    /// What the reply says; `None` while it is pending.
+    pub fn end(&self) -> Option<&End> {
         if self.is_orphan() {
             self.shared.end(forked());
         }
-        self.shared.ended.get().map(|(_, json)| json.as_c_str())
+        self.shared.ended.get()
     }
 
     /// From any thread, also from within a progress callback. Does not wait.
@@ -173,7 +173,7 @@ impl Drop for Job {
 impl Shared {
     /// The first ending counts.
     fn end(&self, answer: Answer) -> Status {
-        let ended = self.ended.get_or_init(|| Box::new((answer.status, answer.into_json()))).0;
+        let ended = self.ended.get_or_init(|| Box::new(answer.into_end())).status;
         if self.process == std::process::id() {
             // Taken once, so that nobody is between looking at `ended` and waiting.
             drop(self.lock());
@@ -218,7 +218,7 @@ mod tests {
         };
         assert_eq!(reply.wait(Some(Duration::ZERO), Some(&mut tell)), Status::Pending);
         assert_eq!(told, [("connect", 0), ("content", 700)]);
-        assert!(reply.json().is_none());
+        assert!(reply.end().is_none());
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let (reply, job) = pending();
         drop(job);
         assert_eq!(reply.wait(None, None), Status::Internal);
-        assert!(reply.json().unwrap().to_str().unwrap().contains("internal"));
+        assert!(reply.end().unwrap().json.to_str().unwrap().contains("internal"));
     }
 
     #[test]

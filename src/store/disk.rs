@@ -117,7 +117,8 @@ pub struct Lock(File);
 impl Lock {
     pub fn take(store: &Path, wait: Duration) -> Result<Self, StoreError> {
         let path = beside(store, ".lock");
-        let failed = |error: io::Error| StoreError::io(StoreErrorKind::Unwritable, &path, &error);
+        // People know the settings file, not the lock beside it.
+        let failed = |error: io::Error| StoreError::io(StoreErrorKind::Unwritable, store, &error);
         let file = options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         regular(&file, &path, StoreErrorKind::Unwritable)?;
         let end = Instant::now() + wait;
@@ -126,7 +127,7 @@ impl Lock {
                 Ok(()) => return Ok(Self(file)),
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= end => {
-                    return Err(StoreError::new(StoreErrorKind::Busy, &path, "another program is saving settings"));
+                    return Err(StoreError::new(StoreErrorKind::Busy, store, "another program is saving settings"));
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
             }

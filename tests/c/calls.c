@@ -11,7 +11,7 @@ static void versions(void)
 }
 
 /* Calls each function that takes an account and a JSON text. */
-static void with_json(const mailbutton *account, const char *json, const char *reason, const char *part)
+static void with_json(const mailbutton_account *account, const char *json, const char *reason, const char *part)
 {
     EXPECT(mailbutton_form(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_settings_set(account, json), MAILBUTTON_BAD_CALL, reason, part);
@@ -22,7 +22,7 @@ static void with_json(const mailbutton *account, const char *json, const char *r
 
 static void refused_open(const char *json, const char *reason, const char *part)
 {
-    mailbutton *account = (mailbutton *)json;
+    mailbutton_account *account = (mailbutton_account *)json;
     EXPECT(mailbutton_open(json, &account), MAILBUTTON_BAD_CALL, reason, part);
     CHECK(account == NULL);
 }
@@ -41,7 +41,7 @@ static void null_account(void)
 
 static void null_texts(void)
 {
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_form(account, NULL), MAILBUTTON_OK, "form", "\"smtp_host\"");
     EXPECT(mailbutton_settings_set(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "settings_json is NULL");
     EXPECT(mailbutton_button(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "document_json is NULL");
@@ -56,6 +56,8 @@ static void null_reply(void)
     CHECK(mailbutton_reply_wait(NULL, 0, NULL, NULL) == MAILBUTTON_BAD_CALL);
     CHECK(mailbutton_reply_wait(NULL, -1, NULL, NULL) == MAILBUTTON_BAD_CALL);
     CHECK(mailbutton_reply_json(NULL) == NULL);
+    CHECK(mailbutton_reply_reason(NULL) == NULL);
+    CHECK(mailbutton_reply_message(NULL) == NULL);
     mailbutton_reply_cancel(NULL);
     mailbutton_reply_free(NULL);
 }
@@ -63,7 +65,7 @@ static void null_reply(void)
 static void null_pdf(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     EXPECT(mailbutton_send_document(account, EMAIL, NULL, 0), MAILBUTTON_BAD_CALL, "null_argument", "pdf is NULL");
     EXPECT(mailbutton_send_document(account, EMAIL, NULL, 17), MAILBUTTON_BAD_CALL, "null_with_length", "17 bytes");
     EXPECT(mailbutton_send_document(account, EMAIL, NULL, (size_t)-1), MAILBUTTON_BAD_CALL, "null_with_length", "pdf");
@@ -76,7 +78,7 @@ static void null_pdf(void)
 
 static void invalid_utf8(void)
 {
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     with_json(account, NOT_UTF8, "bad_utf8", "is not UTF-8: the first wrong byte is at position 7");
     refused_open(NOT_UTF8, "bad_utf8", "options_json is not UTF-8");
     with_json(account, "{\"a\": \"\xed\xa0\x80\"}", "bad_utf8", "position 7"); /* half a surrogate pair */
@@ -87,7 +89,7 @@ static void invalid_utf8(void)
 static void invalid_json(void)
 {
     static const char *const wrong[] = {"", " ", "{", "{}{}", "{'a': 1}", "{\"a\": 1,}", "nul", "\xef\xbb\xbf{}", "{\"a\":\n"};
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     size_t i;
 
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -102,7 +104,7 @@ static void invalid_json(void)
 static void no_object(void)
 {
     static const char *const wrong[][2] = {{"[]", "list"}, {"1", "number"}, {"\"a\"", "text"}, {"true", "true or false"}};
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     size_t i;
 
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -114,7 +116,7 @@ static void no_object(void)
 
 static void unknown_keys(void)
 {
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_settings_set(account, "{\"smtp_prot\": 25}"), MAILBUTTON_BAD_CALL, "bad_argument",
            "smtp_prot: There is no such key. Is smtp_port meant?");
     EXPECT(mailbutton_form(account, "{\"pasword\": \"hunter2\"}"), MAILBUTTON_BAD_CALL, "bad_argument",
@@ -133,7 +135,7 @@ static void unknown_keys(void)
 
 static void wrong_types(void)
 {
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_settings_set(account, "{\"smtp_host\": 1}"), MAILBUTTON_BAD_CALL, "bad_argument", "smtp_host: ");
     EXPECT(mailbutton_settings_set(account, "{\"send_copy\": \"yes\"}"), MAILBUTTON_BAD_CALL, "bad_argument",
            "send_copy: ");
@@ -159,7 +161,7 @@ static void ten_megabytes(void)
 {
     char *json = repeated("{\"a\": \"", "0123456789abcdef", 10 * 1024 * 1024 / 16, "\"}");
     char *email = repeated("{\"to\": \"a@b.ro\", \"sbject\": \"", "0123456789abcdef", 10 * 1024 * 1024 / 16, "\"}");
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_form(account, json), MAILBUTTON_BAD_CALL, "bad_argument", "values_json: 10485769 bytes are too many");
     EXPECT(mailbutton_settings_set(account, json), MAILBUTTON_BAD_CALL, "bad_argument", "settings_json: 10485769 bytes");
     EXPECT(mailbutton_button(account, json), MAILBUTTON_BAD_CALL, "bad_argument", "document_json: 10485769 bytes");
@@ -175,7 +177,7 @@ static void ten_megabytes(void)
 static void too_long_email(void)
 {
     char *json = repeated("\"", "0123456789abcdef", 65 * 1024 * 1024 / 16, "\"");
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_send_document(account, json, PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL, "bad_argument",
            "email_json: 68157442 bytes are too many");
     free(json);
@@ -187,7 +189,7 @@ static void deep_nesting(void)
     char *lists = repeated("", "[", 50000, "");
     char *closed = repeated(lists, "]", 50000, "");
     char *objects = repeated("", "{\"a\":", 100000, "1");
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     with_json(account, lists, "bad_argument", "This is not JSON: ");
     with_json(account, closed, "bad_argument", "This is not JSON: ");
     EXPECT(mailbutton_settings_set(account, objects), MAILBUTTON_BAD_CALL, "bad_argument", "This is not JSON: ");
@@ -201,7 +203,7 @@ static void deep_nesting(void)
 /* NUL inside a text is legal in JSON, and a reply that quotes it is still one C string. */
 static void escaped_nul(void)
 {
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_settings_set(account, "{\"a\\u0000b\": 1}"), MAILBUTTON_BAD_CALL, "bad_argument", "\"errors\":");
     EXPECT(mailbutton_form(account, "{\"smtp_host\": \"a\\u0000b\"}"), MAILBUTTON_OK, "form", "\"form\":");
     mailbutton_free(account);

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 static struct server *server;
-static mailbutton *account;
+static mailbutton_account *account;
 
 static void begin(void)
 {

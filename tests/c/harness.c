@@ -41,6 +41,9 @@ void expect(mailbutton_reply *reply, int32_t status, const char *reason, const c
     snprintf(why, sizeof why, "\"reason\":\"%s\",\"message\":\"", reason);
     check_text(json, head, file, line);
     check_text(json, why, file, line);
+    check(strcmp(mailbutton_reply_reason(reply), reason) == 0, file, line, "the reason is the JSON's");
+    check((*mailbutton_reply_message(reply) == '\0') == (status == MAILBUTTON_OK && strstr(json, "\"message\":\"\"")), file,
+          line, "the message is the JSON's");
     check_text(json, part, file, line);
     /* Whoever is refused is told why. */
     if (status != MAILBUTTON_OK && json != NULL)
@@ -93,9 +96,9 @@ void write_file(const char *path, const char *text)
     CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
-mailbutton *opened(const char *options)
+mailbutton_account *opened(const char *options)
 {
-    mailbutton *account = NULL;
+    mailbutton_account *account = NULL;
     EXPECT(mailbutton_open(options, &account), MAILBUTTON_OK, "opened", "\"protection\":");
     CHECK(account != NULL);
     return account;
@@ -107,15 +110,15 @@ const char *settings_for(const struct server *server)
                   " \"email_address\": \"ana@example.test\"}", server_port(server));
 }
 
-mailbutton *account_for(const struct server *server)
+mailbutton_account *account_for(const struct server *server)
 {
-    mailbutton *account = opened("{\"deadlines\": {\"connect_ms\": 86400000, \"command_ms\": 86400000,"
+    mailbutton_account *account = opened("{\"deadlines\": {\"connect_ms\": 86400000, \"command_ms\": 86400000,"
                                  " \"upload_ms\": 86400000, \"verdict_ms\": 86400000, \"test_ms\": 86400000}}");
     EXPECT(mailbutton_settings_set(account, settings_for(server)), MAILBUTTON_OK, "saved", "127.0.0.1");
     return account;
 }
 
-mailbutton_reply *send_one(const mailbutton *account)
+mailbutton_reply *send_one(const mailbutton_account *account)
 {
     return mailbutton_send_document(account, EMAIL, PDF, PDF_LENGTH);
 }

@@ -43,10 +43,10 @@ const char *temporary(const char *name);
 void write_file(const char *path, const char *text);
 
 /* An account with these options; the test fails if it cannot be opened. */
-mailbutton *opened(const char *options);
+mailbutton_account *opened(const char *options);
 
 /* An account whose saved settings lead to `server`, with deadlines of a day: what waits for them hangs, and is seen. */
-mailbutton *account_for(const struct server *server);
+mailbutton_account *account_for(const struct server *server);
 const char *settings_for(const struct server *server);
 
 #define PDF ((const uint8_t *)"%PDF-1.4\n%%EOF\n")
@@ -54,6 +54,6 @@ const char *settings_for(const struct server *server);
 #define EMAIL "{\"to\": \"bogdan@example.test\", \"subject\": \"Invoice 7\"}"
 
 /* EMAIL and PDF, on their way. */
-mailbutton_reply *send_one(const mailbutton *account);
+mailbutton_reply *send_one(const mailbutton_account *account);
 
 #endif

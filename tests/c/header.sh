@@ -17,12 +17,12 @@ compile() {
 }
 
 # An empty translation unit is no C; a use of both types shows that they are there.
-use='mailbutton_reply *use(mailbutton **account); mailbutton_reply *use(mailbutton **account) { return mailbutton_open(0, account); }'
+use='mailbutton_reply *use(mailbutton_account **account); mailbutton_reply *use(mailbutton_account **account) { return mailbutton_open(0, account); }'
 once='#include <mailbutton.h>'
 printf '%s\n%s\n' "$once" "$use" | tee "$folder/alone.c" >"$folder/alone.cpp"
 printf '%s\n%s\n%s\n' "$once" "$once" "$use" | tee "$folder/twice.c" >"$folder/twice.cpp"
 plus='#include <mailbutton.hpp>'
-use='mailbuttonxx::reply use(); mailbuttonxx::reply use() { return mailbuttonxx::account().form(); }'
+use='mailbutton::reply use(); mailbutton::reply use() { return mailbutton::account().form(); }'
 printf '%s\n%s\n' "$plus" "$use" >"$folder/hpp-alone.cpp"
 printf '%s\n%s\n%s\n%s\n' "$once" "$plus" "$plus" "$use" >"$folder/hpp-twice.cpp"
 

@@ -33,7 +33,7 @@ static int threads(const char *named)
     return count;
 }
 
-static void offline_calls(const mailbutton *account)
+static void offline_calls(const mailbutton_account *account)
 {
     mailbutton_reply_free(mailbutton_form(account, NULL));
     mailbutton_reply_free(mailbutton_button(account, "{}"));
@@ -46,7 +46,7 @@ static void no_thread_before_the_first_send(void)
 {
     struct server *server = server_start(SILENT);
     int before = threads(NULL);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply;
 
     offline_calls(account);
@@ -81,7 +81,7 @@ static void *stand_by(void *nothing)
 static void signals_reach_the_host(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     struct sigaction action = {0}, before;
     mailbutton_reply *reply;
     pthread_t host;
@@ -130,7 +130,7 @@ static void the_process_stays_as_it_is(void)
     char *language = strdup(setlocale(LC_ALL, NULL)), here[1024], there[1024];
     char **variables = environ;
     mode_t mask = umask(027);
-    mailbutton *account;
+    mailbutton_account *account;
 
     handlers(before);
     CHECK(getcwd(here, sizeof here) != NULL);
@@ -147,7 +147,7 @@ static void the_process_stays_as_it_is(void)
 }
 
 /* In the child: 0 if all is well, else the number of what is not. */
-static int as_a_child(mailbutton *account, mailbutton_reply *pending, mailbutton_reply *ready)
+static int as_a_child(mailbutton_account *account, mailbutton_reply *pending, mailbutton_reply *ready)
 {
     mailbutton_reply *reply;
     int is_sent;
@@ -178,7 +178,7 @@ static void exit_as(int code)
 static void fork_after_use(void)
 {
     struct server *server = server_start(ACCEPTS), *silent = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *ready = send_one(account), *pending;
     int status = -1;
     pid_t child;
@@ -207,7 +207,7 @@ static void fork_after_use(void)
 static void comma_as_decimal_point(void)
 {
     struct server *server;
-    mailbutton *account;
+    mailbutton_account *account;
 
     if (setlocale(LC_NUMERIC, "de_DE.UTF-8") == NULL)
         SKIP("no locale de_DE.UTF-8; LOCPATH may name a folder with one");

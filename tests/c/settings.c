@@ -3,7 +3,7 @@
 
 #define REST "\"smtp_security\": \"none\", \"email_address\": \"ana@example.test\""
 
-static char *saved_json(const mailbutton *account)
+static char *saved_json(const mailbutton_account *account)
 {
     mailbutton_reply *reply = mailbutton_settings_get(account);
     char *json = malloc(strlen(mailbutton_reply_json(reply)) + 1);
@@ -16,7 +16,7 @@ static char *saved_json(const mailbutton *account)
 static void refused(const char *settings, const char *key, const char *code, const char *sentence)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     char *before = saved_json(account), *after;
     const char *error = format("{\"key\":\"%s\",\"code\":\"%s\",\"message\":\"%s", key, code, sentence);
 
@@ -75,7 +75,7 @@ static void usernames(void)
 
 static void all_errors_at_once(void)
 {
-    mailbutton *account = opened(NULL);
+    mailbutton_account *account = opened(NULL);
     const char *settings = "{\"smtp_host\": \"a b\", \"smtp_port\": 0, \"send_copy\": true, \"copy_to\": \"x\"}";
     EXPECT(mailbutton_settings_set(account, settings), MAILBUTTON_BAD_SETTINGS, "bad_settings", "host_has_space");
     EXPECT(mailbutton_settings_set(account, settings), MAILBUTTON_BAD_SETTINGS, "bad_settings", "port_invalid");
@@ -87,7 +87,7 @@ static void all_errors_at_once(void)
 
 static void save_get_clear(void)
 {
-    mailbutton *account = opened("{\"program_name\": \"Harness\"}");
+    mailbutton_account *account = opened("{\"program_name\": \"Harness\"}");
     const char *settings = "{\"smtp_host\": \"127.0.0.1\", \"smtp_port\": 587, \"username\": \"ana@example.test\","
                            " \"password\": \"hunter2\"}";
     mailbutton_reply *reply;
@@ -112,7 +112,7 @@ static void texts_are_copied(void)
     struct server *server = server_start(ACCEPTS);
     char options[] = "{\"program_name\": \"Harness\"}", email[] = EMAIL, settings[512];
     uint8_t pdf[PDF_LENGTH];
-    mailbutton *account = opened(options);
+    mailbutton_account *account = opened(options);
     mailbutton_reply *reply;
 
     memset(options, '!', sizeof options);

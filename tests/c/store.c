@@ -18,7 +18,7 @@ static const char *options(const char *path) { return format("{\"store\": \"%s\"
 /* Opening or, at the latest, saving is refused. */
 static void refused(const char *path, const char *reason, const char *named)
 {
-    mailbutton *account = NULL;
+    mailbutton_account *account = NULL;
     mailbutton_reply *reply = mailbutton_open(options(path), &account);
 
     if (account == NULL) {
@@ -83,7 +83,7 @@ static char *content(const char *path)
 /* Saves once, calls `fill`, fails to save again, and finds the first settings. */
 static void no_room(const char *path, void (*fill)(const char *path), void (*empty)(void), const char *named)
 {
-    mailbutton *account = opened(options(path));
+    mailbutton_account *account = opened(options(path));
     char *before, *after;
 
     EXPECT(mailbutton_settings_set(account, SETTINGS), MAILBUTTON_OK, "saved", "");
@@ -153,7 +153,7 @@ static void full_disk(void)
 static void damaged_file(void)
 {
     const char *path = temporary("damaged.json");
-    mailbutton *account;
+    mailbutton_account *account;
     char *after;
 
     write_file(path, "{\"half\": ");
@@ -174,7 +174,7 @@ static void damaged_file(void)
 static void kept_for_the_next_program(void)
 {
     const char *path = temporary("kept.json");
-    mailbutton *account = opened(options(path));
+    mailbutton_account *account = opened(options(path));
     struct stat about;
 
     CHECK(stat(path, &about) != 0); /* opening creates no file */

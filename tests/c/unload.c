@@ -16,10 +16,10 @@
 /* ISO C has no cast from an object to a function; POSIX says that the bits are the same. */
 #define LOAD(library, name) load((library), #name, &name, sizeof name)
 
-static mailbutton_reply *(*mailbutton_open_)(const char *, mailbutton **);
-static void (*mailbutton_free_)(mailbutton *);
-static mailbutton_reply *(*mailbutton_settings_set_)(const mailbutton *, const char *);
-static mailbutton_reply *(*mailbutton_send_test_)(const mailbutton *, const char *);
+static mailbutton_reply *(*mailbutton_open_)(const char *, mailbutton_account **);
+static void (*mailbutton_free_)(mailbutton_account *);
+static mailbutton_reply *(*mailbutton_settings_set_)(const mailbutton_account *, const char *);
+static mailbutton_reply *(*mailbutton_send_test_)(const mailbutton_account *, const char *);
 static int32_t (*mailbutton_reply_wait_)(const mailbutton_reply *, int32_t, mailbutton_progress, void *);
 static void (*mailbutton_reply_free_)(mailbutton_reply *);
 
@@ -55,7 +55,7 @@ static void *load_all(const char *path)
 }
 
 /* Work that has reached a silent server. */
-static mailbutton_reply *begin(struct server *server, mailbutton **account, int connections)
+static mailbutton_reply *begin(struct server *server, mailbutton_account **account, int connections)
 {
     char settings[256];
     mailbutton_reply *reply;
@@ -72,7 +72,7 @@ static mailbutton_reply *begin(struct server *server, mailbutton **account, int 
 int main(int argc, char **argv)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account, *left;
+    mailbutton_account *account, *left;
     mailbutton_reply *reply;
     void *library;
 

@@ -14,11 +14,12 @@ static int32_t wait_for(const mailbutton_reply *reply, int32_t timeout)
 static void pending(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
 
     CHECK(wait_for(reply, 0) == MAILBUTTON_PENDING);
     CHECK(mailbutton_reply_json(reply) == NULL);
+    CHECK(mailbutton_reply_reason(reply) == NULL && mailbutton_reply_message(reply) == NULL);
     CHECK(wait_for(reply, 1) == MAILBUTTON_PENDING);
     server_await_connections(server, 1);
     CHECK(wait_for(reply, 50) == MAILBUTTON_PENDING);
@@ -34,7 +35,7 @@ static void pending(void)
 static void polling(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
     int32_t status;
 
@@ -51,7 +52,7 @@ static void polling(void)
 static void json_stays(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
     const char *json;
     char *copy;
@@ -99,7 +100,7 @@ static int32_t tell(void *userdata, const char *step, const char *text, int32_t 
 static void progress(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     size_t length = 3 * 1024 * 1024;
     uint8_t *pdf = calloc(1, length);
     struct told told = {0};
@@ -131,7 +132,7 @@ static int32_t agree(void *userdata, const char *step, const char *text, int32_t
 static void null_userdata(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
     int unused;
 
@@ -145,7 +146,7 @@ static void null_userdata(void)
 static void cancel_by_progress(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
     struct told told = {0};
 
@@ -168,7 +169,7 @@ static void *cancel_when_connected(void *argument)
 static void cancel_from_another_thread(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
     struct told told = {0};
     pthread_t thread;
@@ -187,7 +188,7 @@ static void cancel_from_another_thread(void)
 static void cancel_before_waiting(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
 
     mailbutton_reply_cancel(reply);
@@ -201,7 +202,7 @@ static void cancel_before_waiting(void)
 static void cancel_too_late(void)
 {
     struct server *server = server_start(NO_VERDICT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
 
     server_await_messages(server, 1);
@@ -215,7 +216,7 @@ static void cancel_too_late(void)
 static void free_account_first(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
 
     server_await_connections(server, 1);
@@ -230,7 +231,7 @@ static void free_account_first(void)
 static void replies_outlive_their_account(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *first = send_one(account), *second = mailbutton_send_test(account, NULL);
 
     mailbutton_free(account);
@@ -244,7 +245,7 @@ static void replies_outlive_their_account(void)
 static void free_while_pending(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *first = send_one(account), *second = mailbutton_send_test(account, NULL);
 
     mailbutton_reply_free(first);
@@ -260,7 +261,7 @@ static void free_while_pending(void)
 static void free_cancels(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
 
     server_await_connections(server, 1);
@@ -289,7 +290,7 @@ static int32_t end_another(void *userdata, const char *step, const char *text, i
 static void calls_within_progress(void)
 {
     struct server *server = server_start(ACCEPTS), *silent = server_start(SILENT);
-    mailbutton *account = account_for(server), *other = account_for(silent);
+    mailbutton_account *account = account_for(server), *other = account_for(silent);
     mailbutton_reply *pending = send_one(other), *reply;
 
     server_await_connections(silent, 1);
@@ -312,7 +313,7 @@ static void *wait_to_the_end(void *reply)
 static void many_wait_for_one(void)
 {
     struct server *server = server_start(SILENT);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     mailbutton_reply *reply = send_one(account);
     pthread_t threads[8];
     void *result;
@@ -341,7 +342,7 @@ static int is(mailbutton_reply *reply, int32_t status)
 static void *use(void *argument)
 {
     static char good;
-    const mailbutton *account = argument;
+    const mailbutton_account *account = argument;
     int holds = is(mailbutton_form(account, NULL), MAILBUTTON_OK)
         && is(mailbutton_button(account, "{\"kind\": \"quote\"}"), MAILBUTTON_OK)
         && is(send_one(account), MAILBUTTON_OK)
@@ -353,7 +354,7 @@ static void *use(void *argument)
 static void sixty_four_threads(void)
 {
     struct server *server = server_start(ACCEPTS);
-    mailbutton *account = account_for(server);
+    mailbutton_account *account = account_for(server);
     pthread_t threads[64];
     void *result;
     int i;

@@ -14,7 +14,7 @@ fn c_text(json: &Value) -> CString {
 }
 
 pub struct Host {
-    account: Option<Box<mailbutton>>,
+    account: Option<Box<mailbutton_account>>,
 }
 
 impl Host {
@@ -29,7 +29,7 @@ impl Host {
         Self { account: Some(unsafe { Box::from_raw(account) }) }
     }
 
-    fn account(&self) -> Option<&mailbutton> {
+    fn account(&self) -> Option<&mailbutton_account> {
         self.account.as_deref()
     }
 
