@@ -172,9 +172,13 @@ fn reporting(bytes: Bytes, upload: Upload) -> Body {
         if rest.is_empty() {
             return None;
         }
+        if upload.progress.is_closed() {
+            // There is an answer, or nobody wants one any more: the HTTP library would send the rest all the same.
+            return Some((Err(io::Error::other("given up")), (rest, upload)));
+        }
         let piece = rest.split_to(rest.len().min(PIECE));
         upload.taken(piece.len() as u64);
-        Some((Ok::<_, io::Error>(piece), (rest, upload)))
+        Some((Ok(piece), (rest, upload)))
     }))
 }
 
@@ -288,11 +292,16 @@ async fn verdict(
         300..=399 => Ending::HttpRedirected,
         401 | 403 | 407 => Ending::HttpUnauthorized,
         404 | 405 | 410 => Ending::HttpNotFound,
-        408 | 425 | 429 | 503 => Ending::HttpBusy,
         413 => Ending::TooLarge,
+        408 | 425 | 429 | 503 => Ending::HttpBusy,
         // A gateway lost the relay behind it, or gave up waiting for it: that may have sent the email.
-        502 | 504 => Ending::NoVerdict,
+        502 | 504 | 520 | 524 => Ending::NoVerdict,
         _ => Ending::HttpRefused,
+    };
+    let ending = match ending {
+        // It never had all of it.
+        Ending::NoVerdict if !journal.has_content_ended() => Ending::HttpBusy,
+        ending => ending,
     };
     if ending != Ending::NoVerdict {
         journal.verdict_came();

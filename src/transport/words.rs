@@ -8,6 +8,9 @@ use crate::secret::Secret;
 /// Longer server texts are cut to this many bytes.
 const LONGEST: usize = 512;
 
+/// Stands for a secret until all are found: no secret has it in it, so that none is found in what stands for another.
+const MARK: &str = "\u{1}";
+
 /// The secrets of one session in each form in which a server could echo them.
 pub struct Redactor {
     forms: Vec<Secret>,
@@ -33,17 +36,21 @@ impl Redactor {
                 text.to_owned(),
             ]);
         }
+        // The longest first, as one may hold another; most secrets are the same in several forms.
+        forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
         Self { forms: forms.into_iter().map(Secret::new).collect() }
     }
 
     /// Secrets replaced, control and bidirectional characters gone, white space folded, at most 512 bytes.
     pub fn clean(&self, text: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(text).into_owned();
+        let mut text = String::from_utf8_lossy(text).replace(MARK, " ");
         for form in &self.forms {
             if text.contains(form.expose()) {
-                text = text.replace(form.expose(), "[secret]");
+                text = text.replace(form.expose(), MARK);
             }
         }
+        let text = text.replace(MARK, "[secret]");
         let visible: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
         let mut folded = visible.split_whitespace().collect::<Vec<_>>().join(" ");
         if folded.len() > LONGEST {
@@ -81,6 +88,14 @@ mod tests {
         let redactor = Redactor::new("", Some(&token));
         for echo in [r#"abc\/def+gh\"<"#, "abc%2Fdef%2Bgh%22%3C", "abc/def+gh&quot;&lt;"] {
             assert_eq!(redactor.clean(echo.as_bytes()), "[secret]", "{echo}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_is_not_searched_for_secrets() {
+        for secret in ["secret", "e", "[", "cret]"] {
+            let redactor = Redactor::new("ana", Some(&Secret::new(secret.to_owned())));
+            assert_eq!(redactor.clean(format!("x {secret} y").as_bytes()), "x [secret] y");
         }
     }
 

@@ -128,6 +128,14 @@ class Request:
         self.body = handler.rfile.read(length) if reads_body else b""
         self.is_whole = len(self.body) == length
 
+    def drain(self, handler):
+        """What still comes after the answer."""
+        try:
+            while piece := handler.rfile.read1(65536):
+                self.body += piece
+        except ConnectionError:
+            pass
+
     def parts(self):
         """The parts of a multipart body, in their order."""
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -157,6 +165,8 @@ class HttpServer:
             self._over.wait(LONG)
         elif self.answer is not self.HANG_UP:
             self._say(handler, *self.answer)
+        if not self.reads_body:
+            self.requests[-1].drain(handler)
 
     def _say(self, handler, status, headers, body):
         handler.send_response(status)
