@@ -72,7 +72,8 @@ impl Reply {
     /// thread. `on_progress` returning false cancels the work; the wait then goes on to its end, which is near. Who has no
     /// `on_progress` takes no progress away from those who have.
     pub fn wait(&self, limit: Option<Duration>, mut on_progress: Option<&mut dyn FnMut(&Progress) -> bool>) -> Status {
-        if self.is_orphan() {
+        if self.shared.process != std::process::id() {
+            // Also of an ended reply the lock may be held by a thread that is not there. The first ending counts.
             return self.shared.end(forked());
         }
         let until = limit.map(|limit| Instant::now() + limit);
