@@ -13,8 +13,7 @@
  *    end in _free want the object for themselves; they never block, and they may come in any order.
  * 4. mailbutton starts no thread before the first send, and changes nothing that belongs to the process: no signal
  *    handler, locale, environment, umask or logger. After fork(), a child may use its account; replies that were pending
- *    belong to the parent. The library may be unloaded
- *    at any time; its code stays in memory.
+ *    belong to the parent. The library may be unloaded at any time; its code stays in memory.
  * 5. mailbutton calls the program only inside mailbutton_reply_wait, on the thread that waits.
  */
 #ifndef MAILBUTTON_H
@@ -79,7 +78,7 @@ extern "C" {
 #define MAILBUTTON_REFUSED -7
 
 /*
- The email was sent completely and no answer came. It may have been delivered: a person decides, nothing is sent again.
+ The email was sent completely, and nobody knows whether it was accepted. A person decides; nothing is sent again.
  */
 #define MAILBUTTON_UNCERTAIN -8
 
@@ -116,8 +115,8 @@ typedef struct mailbutton_reply mailbutton_reply;
 /*
  Told of the progress of a reply that is being waited for, on the waiting thread.
 
- `step` is one of name, connect, tls, greeting, login, sender, recipient, content, verdict. `text` says the same in the
- user's language. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton and are
+ `step` is one of turn, name, connect, tls, greeting, login, sender, recipient, content, verdict. `text` says the same in
+ words for the user. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton and are
  valid until the callback returns.
 
  Return 0 to go on, anything else to cancel. The callback may call any function of mailbutton, except
@@ -169,7 +168,7 @@ mailbutton_reply *mailbutton_form(const mailbutton_account *account,
  Checks and saves the settings. Ready at once.
 
  `settings_json` is the whole of the settings; what is left out gets its default. A secret that is left out or empty
- keeps the stored one, unless it belongs to another server or username. All errors come at once, and then nothing is saved.
+ keeps the stored one, unless it belongs to another server, port, encryption, username or web address. All errors come at once, and then nothing is saved.
  */
 mailbutton_reply *mailbutton_settings_set(const mailbutton_account *account,
                                           const char *settings_json);
@@ -215,11 +214,11 @@ mailbutton_reply *mailbutton_send_document(const mailbutton_account *account,
 /*
  Waits for a reply, and gives its status.
 
- `timeout_ms`: -1 waits to the end, however long that takes; 0 only looks; anything else waits at most so many
- milliseconds. MAILBUTTON_PENDING: the time is up, and the work goes on.
+ `timeout_ms`: negative (-1) waits to the end, however long that takes; 0 only looks; anything else waits at most so
+ many milliseconds, to which the time that the callback takes is added. MAILBUTTON_PENDING: the time is up, and the work
+ goes on. A NULL reply gives MAILBUTTON_BAD_CALL.
  `on_progress` may be NULL; it is called from within this function only. `userdata` is handed to it as it is.
  Any number of threads may wait for one reply; each step of the progress reaches one of those that have a callback.
- A negative timeout is the same as -1.
  */
 int32_t mailbutton_reply_wait(const mailbutton_reply *reply,
                               int32_t timeout_ms,

@@ -148,7 +148,7 @@ static void show_form(const mailbutton_account *account, const char *values)
             show_field(item);
     for (item = json_first(json_at(json, "form.buttons")); item; item = json_next(item))
         printf("  ( %s )%s%s\n", json_text(json_at(item, "label")),
-               json_is(json_at(item, "enabled"), "true") ? "" : " is greyed out: ", json_text(json_at(item, "why_not")));
+               json_is(json_at(item, "enabled"), "true") ? "" : " is greyed out: ", json_text(json_at(item, "why_not.message")));
     mailbutton_reply_free(reply);
 }
 
@@ -236,7 +236,7 @@ static void save(const mailbutton_account *account, const char *settings)
 static char *press_button(const mailbutton_account *account, const char *photo, int is_shown)
 {
     static const char document[] =
-        "{\"kind\": \"invoice\", \"title\": \"Factura\", \"reference\": \"2026-0117\","
+        "{\"kind\": \"invoice\", \"reference\": \"2026-0117\","
         " \"file_name\": \"Factură 2026-0117 – Țăndărică SRL.pdf\","
         " \"recipient\": {\"name\": \"Maria\", \"addresses\": \"Țăndărică SRL <contabil@tandarica.example>\"}}";
     mailbutton_reply *reply = mailbutton_button(account, document);

@@ -55,6 +55,12 @@ def main():
     parser.add_argument("--ca-file", help="certificates of authorities to trust as well")
     arguments = parser.parse_args()
     with mailbutton.open(arguments.store, program_name="Ledger", ca_file=arguments.ca_file) as account:
+        form = account.form()
+        if form["status"] != mailbutton.Status.OK:
+            print(form["message"])
+            if input("Clear the settings? [y/n] ") != "y":
+                return "Nothing was changed."
+            account.settings_clear()
         values = fill_in(account, account.settings_get()["settings"] or {})
         if not test(account, values):
             return "Not saved."

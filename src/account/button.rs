@@ -1,16 +1,15 @@
 //! The Email button of a document: whether it is there, whether it can be pressed, and the email that it begins with.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::email::{self, parse_mailbox, parse_mailboxes};
+use crate::email::{self, Email};
 use crate::form::Settings;
 use crate::guide::Texts;
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Status};
 
 use super::{Account, fault};
-
-const MOST_WARNINGS: usize = 20;
 
 const KINDS: &[&str] = &[
     "invoice",
@@ -55,30 +54,16 @@ pub fn button(account: &Account, json: Value) -> Answer {
             (state(texts, is_saved, Some((answer.reason, answer.message))), None)
         }
     };
-    let warnings = warnings(texts, &document.to);
-    Answer::ok("button")
-        .with("button", state)
-        .with("email", prefilled(texts, document, sender.as_deref()))
-        .with("warnings", warnings)
+    let email = prefilled(texts, document, sender.as_deref());
+    let warnings = warnings(texts, email.clone());
+    Answer::ok("button").with("button", state).with("email", email).with("warnings", warnings)
 }
 
-/// What would be refused when the email is sent as it is proposed. It is no reason to refuse the button: the email is
-/// where a wrong address can be mended.
-fn warnings(texts: &Texts, to: &Value) -> Vec<Value> {
-    let mut faults = Faults::new();
-    match to {
-        Value::String(list) if list.trim().is_empty() => {}
-        Value::String(list) => {
-            parse_mailboxes("to", list, &mut faults);
-        }
-        Value::Array(items) => {
-            for (at, item) in items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_str()?))) {
-                faults.extend(parse_mailbox(&format!("to[{at}]"), item).err());
-            }
-        }
-        _ => {}
-    }
-    faults.iter().take(MOST_WARNINGS).map(|fault| fault::told(texts, fault)).collect()
+/// What would be refused if the email were sent as it is proposed. It is no reason to refuse the button: the email is where
+/// a wrong address can be mended, and a missing one typed.
+fn warnings(texts: &Texts, email: Value) -> Vec<Value> {
+    let faults = Email::from_json(email, Bytes::new()).err().unwrap_or_default();
+    faults.iter().filter(|fault| fault.code != "no_recipients").map(|fault| fault::told(texts, fault)).collect()
 }
 
 fn state(texts: &Texts, visible: bool, why_not: Option<(&'static str, String)>) -> Value {

@@ -19,7 +19,10 @@ pub fn refuse(texts: &Texts, faults: &[Fault], status: Status) -> Answer {
     let (status, reason, message) = match (by_program, status) {
         (Some(fault), _) => (Status::BadCall, "bad_argument", placed(fault)),
         (None, Status::BadSettings) => {
-            let words = [("count", faults.len().to_string())];
+            let first = faults.first();
+            let label = first.and_then(|fault| texts.find(&format!("field-{}", fault.place), &[])).unwrap_or_default();
+            let message = first.map(sentence).unwrap_or_default();
+            let words = [("count", faults.len().to_string()), ("label", label), ("message", message)];
             (Status::BadSettings, "bad_settings", texts.with("settings-faults", &words))
         }
         (None, Status::BadEmail) => {

@@ -118,7 +118,9 @@ impl Account {
         let saved = self.store.update(|before: Option<Saved>| {
             let stored = before.as_ref().map(saved::stored);
             let checked = form::check(&values, stored.as_ref(), Purpose::Save);
-            let all: Faults = faults.iter().cloned().chain(checked.faults).collect();
+            // A value that could not be read is not missing besides.
+            let others = checked.faults.into_iter().filter(|fault| faults.is_empty() || fault.code != "required");
+            let all: Faults = faults.iter().cloned().chain(others).collect();
             if all.is_empty() {
                 Ok(Saved { settings: checked.kept, secrets: checked.secrets })
             } else {

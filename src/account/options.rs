@@ -66,6 +66,9 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
     }
     let texts = Texts::new(&program);
     let path = object.text("store", &mut faults);
+    if path.as_deref().is_some_and(str::is_empty) {
+        faults.push(Fault::program("store", "store_empty"));
+    }
     let key = key_source(&mut object, path.is_some(), &mut faults);
     let network = NetworkOptions {
         extra_roots: ca_file(&mut object, &mut faults),

@@ -113,7 +113,11 @@ fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
 fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
     let step = journal.step();
     let recipients = delivery.recipients();
-    let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_) | Outcome::Deferred(_));
+    // A refusal outranks a deferral: the recipient that is named is the first one that met with what is told.
+    let is_refused = |outcome: &Outcome| match failure.ending {
+        Ending::RecipientDeferred => matches!(outcome, Outcome::Deferred(_)),
+        _ => matches!(outcome, Outcome::Refused(_)),
+    };
     let refused = journal
         .outcomes()
         .iter()

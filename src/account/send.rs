@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 use tokio::time::sleep;
 
 use crate::email::{self, Email, Mailbox};
@@ -44,7 +45,7 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
     let (mut to, mut total) = (None, None);
     if let Some(mut object) = Object::new(json, "test_json", &mut faults).map(Object::outermost) {
         unsaved = object.take("settings").map(|json| Values::from_json(json, "settings", &mut faults));
-        to = object.text("to", &mut faults).and_then(|text| keep(email::parse_mailbox("to", &text), &mut faults));
+        to = object.text("to", &mut faults).and_then(|text| one_mailbox(&text, &mut faults));
         total = object.number("total_ms", 1, 86_400_000, &mut faults).map(Duration::from_millis);
         object.end(&mut faults);
     }
@@ -76,8 +77,14 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
     start(account, delivery, Some(total), Some(recipient.address.as_str().to_owned()))
 }
 
-fn keep<T>(result: Result<T, Fault>, faults: &mut Faults) -> Option<T> {
-    result.map_err(|fault| faults.push(fault)).ok()
+fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
+    let mut wrong = Faults::new();
+    let mut list = email::parse_mailboxes("to", text, &mut wrong);
+    if list.len() > 1 {
+        faults.push(Fault::input("to", "one_address_only"));
+    }
+    faults.extend(wrong.into_iter().map(|fault| Fault { place: "to".to_owned(), ..fault }));
+    list.pop()
 }
 
 /// `tested`: the recipient of a test.
@@ -131,13 +138,14 @@ async fn run(
     let journal = Journal::new(delivery.recipients().len(), listener);
     let work = async {
         // A test is not kept waiting by a hundred statements that are on their way.
-        let _turn = if tested.is_none() { Some(network.connections.acquire().await) } else { None };
+        let _turn = if tested.is_none() { Some(turn(&network, &journal).await) } else { None };
         work(&network, &delivery, &journal).await
     };
+    // The work is looked at first: a verdict that is here counts, though the host gave up in the same moment.
     let ended = tokio::select! {
         biased;
-        () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
         ended = work => ended,
+        () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
         () = overdue(total) => Err(cut_short(&journal, Ending::OutOfTime)),
     };
     let (Ok(ending) | Err(Failure { ending, .. })) = &ended;
@@ -152,6 +160,15 @@ async fn run(
     if let Some(job) = Rc::into_inner(job) {
         job.end(answer);
     }
+}
+
+/// Waits, where others are before us; the report then says so.
+async fn turn<'n>(network: &'n Network, journal: &Journal) -> Option<SemaphorePermit<'n>> {
+    if let Ok(turn) = network.connections.try_acquire() {
+        return Some(turn);
+    }
+    journal.begin(Step::Turn);
+    network.connections.acquire().await.ok()
 }
 
 async fn work(network: &Network, delivery: &Delivery, journal: &Journal) -> Result<Ending, Failure> {

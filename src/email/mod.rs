@@ -17,7 +17,7 @@ mod tests;
 pub use address::{Address, looks_like_address};
 pub use content::{Content, Slice, encode_base64};
 pub use files::{File, check_pdf};
-pub use mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
+pub use mailbox::{Mailbox, parse_mailboxes};
 pub use message::{Message, Recipient, Role, Sender, compose, random, recipients};
 pub use request::Email;
 pub use text::{check_header_text, file_name_for};

@@ -101,7 +101,7 @@ impl List {
             Some(Value::String(typed)) => split(&typed).into_iter().map(Value::from).collect(),
             Some(Value::Array(items)) => items,
             Some(_) => {
-                faults.push(not_text(object.place_of(key), "text or list of texts"));
+                faults.push(not_text(object.place_of(key), "text or a list of texts"));
                 Vec::new()
             }
         };

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::mailbox::parse_mailbox;
 use super::*;
 
 const READER: &str = r"

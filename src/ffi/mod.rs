@@ -40,7 +40,7 @@ pub const MAILBUTTON_LOGIN_REFUSED: i32 = -5;
 pub const MAILBUTTON_TRY_LATER: i32 = -6;
 /// The server says "no": the same email will not succeed. Nothing was sent.
 pub const MAILBUTTON_REFUSED: i32 = -7;
-/// The email was sent completely and no answer came. It may have been delivered: a person decides, nothing is sent again.
+/// The email was sent completely, and nobody knows whether it was accepted. A person decides; nothing is sent again.
 pub const MAILBUTTON_UNCERTAIN: i32 = -8;
 /// Cancelled before anything was accepted. Nothing was sent.
 pub const MAILBUTTON_CANCELED: i32 = -9;
@@ -59,8 +59,8 @@ pub struct mailbutton_reply(Reply);
 
 /// Told of the progress of a reply that is being waited for, on the waiting thread.
 ///
-/// `step` is one of name, connect, tls, greeting, login, sender, recipient, content, verdict. `text` says the same in the
-/// user's language. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton and are
+/// `step` is one of turn, name, connect, tls, greeting, login, sender, recipient, content, verdict. `text` says the same in
+/// words for the user. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton and are
 /// valid until the callback returns.
 ///
 /// Return 0 to go on, anything else to cancel. The callback may call any function of mailbutton, except
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn mailbutton_form(
 /// Checks and saves the settings. Ready at once.
 ///
 /// `settings_json` is the whole of the settings; what is left out gets its default. A secret that is left out or empty
-/// keeps the stored one, unless it belongs to another server or username. All errors come at once, and then nothing is saved.
+/// keeps the stored one, unless it belongs to another server, port, encryption, username or web address. All errors come at once, and then nothing is saved.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_settings_set(
     account: Option<&mailbutton_account>,
@@ -211,11 +211,11 @@ pub unsafe extern "C" fn mailbutton_send_document(
 
 /// Waits for a reply, and gives its status.
 ///
-/// `timeout_ms`: -1 waits to the end, however long that takes; 0 only looks; anything else waits at most so many
-/// milliseconds. MAILBUTTON_PENDING: the time is up, and the work goes on.
+/// `timeout_ms`: negative (-1) waits to the end, however long that takes; 0 only looks; anything else waits at most so
+/// many milliseconds, to which the time that the callback takes is added. MAILBUTTON_PENDING: the time is up, and the work
+/// goes on. A NULL reply gives MAILBUTTON_BAD_CALL.
 /// `on_progress` may be NULL; it is called from within this function only. `userdata` is handed to it as it is.
 /// Any number of threads may wait for one reply; each step of the progress reaches one of those that have a callback.
-/// A negative timeout is the same as -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_reply_wait(
     reply: Option<&mailbutton_reply>,

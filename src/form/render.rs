@@ -89,6 +89,7 @@ fn help(texts: &Texts, provider: Option<&Provider>, key: &str) -> String {
             AppPassword::WithTwoSteps => Some("two_steps"),
             AppPassword::NotForLong => Some("not_for_long"),
             AppPassword::NoPassword => Some("no_password"),
+            AppPassword::Key => Some("key"),
             AppPassword::Unknown => None,
         };
         if let Some(variant) = variant {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::input::{Fault, Faults, Object};
+use crate::input::{Fault, Faults, Object, whole};
 use crate::secret::Secret;
 
 use super::fields::{FIELDS, Field, Kind, field_of};
@@ -101,7 +101,11 @@ fn entry(field: &Field, value: Value) -> Option<Entry> {
         (Kind::Checkbox, Value::Bool(flag)) => Some(Entry::Flag(flag)),
         (Kind::Secret | Kind::Checkbox, _) => None,
         // Input elements of web pages give text, programs give numbers.
-        (Kind::Port, Value::Number(number)) => Some(Entry::Text(number.to_string())),
+        (Kind::Port, Value::Number(number)) => {
+            let text =
+                whole(&Value::Number(number.clone())).map_or_else(|| number.to_string(), |port| port.to_string());
+            Some(Entry::Text(text))
+        }
         (Kind::EmailList, Value::Array(items)) => {
             let items: Vec<String> = items.into_iter().map(into_text).collect::<Option<_>>()?;
             Some(Entry::Text(items.join(", ")))

@@ -17,7 +17,7 @@ pub struct Situation<'s> {
     pub username: &'s str,
     pub sender: &'s str,
     pub provider: Option<&'static Provider>,
-    /// The recipient that was refused or put off first.
+    /// The first recipient that met with what is told.
     pub refused: Option<Refused<'s>>,
 }
 
@@ -109,7 +109,12 @@ fn patched(code: &'static str, patch: Value) -> Remedy {
 
 /// The likeliest first.
 fn remedies(situation: &Situation<'_>) -> Vec<Remedy> {
-    if situation.security.is_empty() { for_http(situation.failure.ending) } else { for_smtp(situation) }
+    let ending = situation.failure.ending;
+    match situation.step {
+        Some(Step::Turn) if ending == Ending::OutOfTime => all(&["fewer_at_once"]),
+        _ if situation.security.is_empty() => for_http(ending),
+        _ => for_smtp(situation),
+    }
 }
 
 fn all(codes: &[&'static str]) -> Vec<Remedy> {
@@ -315,9 +320,13 @@ fn login_refused(situation: &Situation<'_>) -> Vec<Remedy> {
             AppPassword::WithTwoSteps => Some(("app_password", "app_password-two_steps")),
             AppPassword::NotForLong => Some(("password_login_off", "password_login_off")),
             AppPassword::NoPassword => Some(("other_account", "other_account")),
+            AppPassword::Key => Some(("check_key", "check_key")),
             AppPassword::Unknown => None,
         };
         list.extend(variant.map(|(code, text)| Remedy { code, text: text.to_owned(), link, patch: None }));
+    }
+    if situation.provider.is_some_and(|provider| provider.app_password == AppPassword::Key) {
+        return list.into_iter().chain(all(&["other_program"])).collect();
     }
     if !situation.username.is_empty() && !situation.username.contains('@') {
         list.push(remedy("full_address"));

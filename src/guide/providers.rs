@@ -34,6 +34,8 @@ pub enum AppPassword {
     NotForLong,
     /// Programs cannot sign in with any password.
     NoPassword,
+    /// The username and the password are those of a key, not a person's.
+    Key,
     /// Nothing special, or not known.
     Unknown,
 }
@@ -50,7 +52,7 @@ pub fn provider_of_login(host: &str, username: &str) -> Option<&'static Provider
 }
 
 /// The provider that runs this host.
-pub fn provider_of_host(host: &str) -> Option<&'static Provider> {
+fn provider_of_host(host: &str) -> Option<&'static Provider> {
     let host = host.trim().trim_end_matches('.');
     all().iter().find(|provider| provider.hosts.iter().any(|known| known.name.eq_ignore_ascii_case(host)))
 }
@@ -88,6 +90,7 @@ fn provider(row: &Value) -> Option<Provider> {
             "when_2fa" | "optional_or_required" => AppPassword::WithTwoSteps,
             "not_accepted_by_default_from_2026-12" => AppPassword::NotForLong,
             "not_accepted" => AppPassword::NoPassword,
+            "n/a" => AppPassword::Key,
             _ => AppPassword::Unknown,
         },
         help: row.get("help").and_then(text),

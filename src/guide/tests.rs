@@ -277,6 +277,7 @@ const ENDINGS: &[Ending] = &[
 
 const STEPS: &[Option<Step>] = &[
     None,
+    Some(Step::Turn),
     Some(Step::Name),
     Some(Step::Connect),
     Some(Step::Tls),
@@ -316,7 +317,13 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
             bare.certificate = Some(Box::new(CertificateFacts { names: Vec::new(), ..*certificate() }));
         }
         for failure in [&bare, &full] {
-            for host in hosts.iter().chain(&["smtp.web.de", "smtp.qq.com", "mail.gandi.net", "smtp.office365.com"]) {
+            for host in hosts.iter().chain(&[
+                "smtp.web.de",
+                "smtp.qq.com",
+                "mail.gandi.net",
+                "smtp.office365.com",
+                "smtp.sendgrid.net",
+            ]) {
                 for (port, security) in [
                     (25, "none"),
                     (465, "tls"),

@@ -3,7 +3,7 @@
 
 mod object;
 
-pub use object::{Object, parse};
+pub use object::{Object, parse, whole};
 
 /// Whose mistake a fault is: the host shows the one to its user and its developer fixes the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Object {
         match value {
             Value::Object(map) => Some(Self { place, map, known: Vec::new() }),
             other => {
-                faults.push(wrong_type(&place, "object", &other));
+                faults.push(wrong_type(&place, "an object", &other));
                 None
             }
         }
@@ -77,7 +77,7 @@ impl Object {
     /// A whole number from `least` to `most`.
     pub fn number(&mut self, key: &'static str, least: u64, most: u64, faults: &mut Faults) -> Option<u64> {
         let value = self.take(key)?;
-        match value.as_u64().filter(|number| (least..=most).contains(number)) {
+        match whole(&value).filter(|number| (least..=most).contains(number)) {
             Some(number) => Some(number),
             None if value.is_number() => {
                 faults.push(
@@ -87,14 +87,14 @@ impl Object {
                 );
                 None
             }
-            None => self.refuse(key, "number", &value, faults),
+            None => self.refuse(key, "a number", &value, faults),
         }
     }
 
     pub fn list(&mut self, key: &'static str, faults: &mut Faults) -> Option<Vec<Value>> {
         match self.take(key)? {
             Value::Array(list) => Some(list),
-            other => self.refuse(key, "list", &other, faults),
+            other => self.refuse(key, "a list", &other, faults),
         }
     }
 
@@ -118,6 +118,13 @@ impl Object {
     }
 }
 
+/// Some JSON libraries write every number as 1000.0.
+pub fn whole(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=9e15).contains(number));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // It is whole, and within both types.
+    value.as_u64().or_else(|| float().map(|number| number as u64))
+}
+
 pub(super) fn unknown_key(place: String, near: Option<&str>) -> Fault {
     match near {
         Some(near) => Fault::program(place, "unknown_key_near").with("nearest", near),
@@ -129,10 +136,10 @@ fn wrong_type(place: &str, expected: &'static str, found: &Value) -> Fault {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
-        Value::Number(_) => "number",
+        Value::Number(_) => "a number",
         Value::String(_) => "text",
-        Value::Array(_) => "list",
-        Value::Object(_) => "object",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     };
     Fault::program(place, "wrong_type").with("expected", expected).with("found", found)
 }

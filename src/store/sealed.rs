@@ -177,7 +177,7 @@ fn check_version(file: &Map<String, Value>) -> Result<(), Flaw> {
         Some(version) if version > VERSION => {
             Err(Flaw::new(StoreErrorKind::Newer, format!("written in format {version}; this is format {VERSION}")))
         }
-        _ => Err(Flaw::damaged("not a settings file of this library")),
+        _ => Err(Flaw::damaged("it holds no settings")),
     }
 }
 

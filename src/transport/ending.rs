@@ -5,6 +5,8 @@ use super::certificate::CertificateFacts;
 /// A step of a session, in the words of the report. The order of a report is the order in which they happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Waiting for one of the connections that an account has at a time.
+    Turn,
     Name,
     Connect,
     Tls,
@@ -20,6 +22,7 @@ impl Step {
     /// Stable; part of the replies.
     pub fn code(self) -> &'static str {
         match self {
+            Self::Turn => "turn",
             Self::Name => "name",
             Self::Connect => "connect",
             Self::Tls => "tls",

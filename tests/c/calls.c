@@ -103,13 +103,13 @@ static void invalid_json(void)
 
 static void no_object(void)
 {
-    static const char *const wrong[][2] = {{"[]", "list"}, {"1", "number"}, {"\"a\"", "text"}, {"true", "true or false"}};
+    static const char *const wrong[][2] = {{"[]", "a list"}, {"1", "a number"}, {"\"a\"", "text"}, {"true", "true or false"}};
     mailbutton_account *account = opened(NULL);
     size_t i;
 
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        with_json(account, wrong[i][0], "bad_argument", format("This should be object and is %s.", wrong[i][1]));
-        refused_open(wrong[i][0], "bad_argument", "options_json: This should be object");
+        with_json(account, wrong[i][0], "bad_argument", format("This should be an object and is %s.", wrong[i][1]));
+        refused_open(wrong[i][0], "bad_argument", "options_json: This should be an object");
     }
     mailbutton_free(account);
 }
@@ -141,7 +141,7 @@ static void wrong_types(void)
            "send_copy: ");
     EXPECT(mailbutton_form(account, "{\"password\": {}}"), MAILBUTTON_BAD_CALL, "bad_argument", "password: ");
     EXPECT(mailbutton_button(account, "{\"recipient\": \"a@b.ro\"}"), MAILBUTTON_BAD_CALL, "bad_argument",
-           "recipient: This should be object and is text.");
+           "recipient: This should be an object and is text.");
     EXPECT(mailbutton_button(account, "{\"kind\": \"novel\"}"), MAILBUTTON_BAD_CALL, "bad_argument", "kind: novel");
     EXPECT(mailbutton_send_test(account, "{\"to\": 1}"), MAILBUTTON_BAD_CALL, "bad_argument", "to: ");
     EXPECT(mailbutton_send_test(account, "{\"total_ms\": 0}"), MAILBUTTON_BAD_CALL, "bad_argument", "total_ms: ");
@@ -149,7 +149,7 @@ static void wrong_types(void)
            "to: ");
     EXPECT(mailbutton_send_document(account, "{\"to\": [[]]}", PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL, "bad_argument",
            "to[0]: ");
-    refused_open("{\"store\": 1}", "bad_argument", "store: This should be text and is number.");
+    refused_open("{\"store\": 1}", "bad_argument", "store: This should be text and is a number.");
     refused_open("{\"deadlines\": {\"login_ms\": 0.5}}", "bad_argument", "deadlines.login_ms: ");
     refused_open("{\"ca_file\": \"/nonexistent.pem\"}", "bad_argument", "ca_file: ");
     refused_open("{\"hello_name\": \"a b\"}", "bad_argument", "hello_name: ");

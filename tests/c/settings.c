@@ -70,7 +70,7 @@ static void usernames(void)
     refused("{\"smtp_host\": \"127.0.0.1\", \"smtp_port\": 25, \"password\": \"a\\nb\", \"username\": \"a@b.ro\", " REST "}",
             "password", "secret_control", "There is a line break");
     refused("{\"smtp_host\": \"127.0.0.1\", \"smtp_port\": 25, \"sender_name\": \"a\\nBcc: x@y.ro\", " REST "}",
-            "sender_name", "control_character", "There is a character in it that cannot be sent");
+            "sender_name", "control_character", "There is a character in this text that cannot be sent");
 }
 
 static void all_errors_at_once(void)

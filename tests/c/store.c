@@ -34,6 +34,7 @@ static void refused(const char *path, const char *reason, const char *named)
 
 static void not_a_file(void)
 {
+    mailbutton_account *account = NULL;
     const char *folder = temporary("folder"), *pipe = temporary("pipe");
     CHECK(mkdir(folder, 0700) == 0 && mkfifo(pipe, 0600) == 0);
     refused(folder, "store_unreadable", format("%s cannot be read: this is a folder", folder));
@@ -42,7 +43,7 @@ static void not_a_file(void)
     refused(pipe, "store_unreadable", format("%s cannot be read: this is not a regular file", pipe));
     refused("/dev/full", "store_unreadable", "/dev/full cannot be read: this is not a regular file");
     refused("/dev/full/settings.json", "store_unreadable", "/dev/full/settings.json cannot be read: Not a directory");
-    refused("", "store_unreadable", "");
+    EXPECT(mailbutton_open(options(""), &account), MAILBUTTON_BAD_CALL, "bad_argument", "store_empty");
 }
 
 static void not_writable(void)

@@ -41,7 +41,23 @@ def test_every_function_of_the_header_is_bound():
     source = (Path(mailbutton.__file__).parent / "_library.py").read_text()
     declared = set(re.findall(r"(?:\*| )(mailbutton_\w+)\(", HEADER))
     assert len(declared) > 10
+    # Python reads these two from the JSON.
+    declared -= {"mailbutton_reply_reason", "mailbutton_reply_message"}
     assert set(re.findall(r"mailbutton_\w+", source)) == declared
+
+
+def test_a_damaged_store_does_not_take_the_form_away(tmp_path):
+    store = tmp_path / "settings.json"
+    store.write_text("{}")
+    with mailbutton.open(store) as account:
+        assert account.opened["store_problem"]["code"] == "store_damaged"
+        reply = account.form()
+        assert (reply["status"], reply["reason"]) == (Status.STORE_FAILED, "store_damaged")
+        assert reply["form"]["fields"]
+        with pytest.raises(mailbutton.StoreFailed):
+            account.settings_get()
+        account.settings_clear()
+        assert account.form()["status"] == Status.OK
 
 
 def test_settings_survive_the_account(tmp_path, server):

@@ -83,8 +83,13 @@ class Account:
         self.opened = opened
 
     def form(self, values: Optional[Json] = None) -> Reply:
-        """The settings form as data; `values` are those typed so far, or None for the saved ones."""
-        return _answer(_library.form(self._open(), _encode(values)))
+        """The settings form as data; `values` are those typed so far, or None for the saved ones.
+
+        A settings file that cannot be used does not take the form away: the reply then has the status STORE_FAILED
+        and a message beside it.
+        """
+        reply = _read(_library.form(self._open(), _encode(values)))
+        return reply if "form" in reply else checked(reply)
 
     def settings_set(self, settings: Json) -> Reply:
         """Checks and saves the whole of the settings."""

@@ -37,6 +37,7 @@ help-password = The password of this email account. If one is stored already, le
 help-password-app_password = { $provider } takes an app password here, not your normal one.
 help-password-two_steps = If 2-step verification is on, { $provider } takes an app password here, not your normal one.
 help-password-not_for_long = { $provider } is switching password sign-in for email programs off. If the test is refused, ask your administrator to allow it ("Authenticated SMTP").
+help-password-key = { $provider } takes a key here, made on its website.
 help-password-no_password = { $provider } no longer lets programs sign in with a password. Use another email account to send from.
 field-sender_name = Sender name
 help-sender_name = The name that the people you write to see, usually your business's name.
@@ -112,8 +113,8 @@ fault-key_needs_store = This has no effect without a store.
 fault-one_key_only = Only one of key, passphrase and keychain can be given.
 fault-wrong_type_expected = This should be { $expected }.
 
-fault-control_character = There is a character in it that cannot be sent ({ $character }), for example a line break. Type it again rather than pasting it.
-fault-bidi_character = There is an invisible character in it that changes the direction of the text ({ $character }). Type it again rather than pasting it.
+fault-control_character = There is a character in this text that cannot be sent ({ $character }), for example a line break. Type it again rather than pasting it.
+fault-bidi_character = There is an invisible character in this text that changes the direction of the text ({ $character }). Type it again rather than pasting it.
 
 fault-address_empty = An address is missing here.
 fault-address_no_at = { $address } is not an email address: the "@" is missing.
@@ -132,6 +133,7 @@ fault-mailbox_bracket = { $text }: the address must stand between "<" and ">".
 fault-mailbox_text_after_address = { $text }: nothing may follow the ">".
 fault-mailbox_missing_separator = { $text }: put a comma between two addresses.
 fault-too_many_recipients = { $number } recipients are too many for one email: at most { $limit } are allowed.
+fault-one_address_only = Enter one address only.
 fault-no_recipients = Enter at least one recipient.
 fault-header_too_long = This is too long for an email: it has { $bytes } bytes, and at most { $limit } are allowed.
 fault-file_name_empty = The file needs a name.
@@ -165,12 +167,13 @@ fault-passphrase_empty = The passphrase is empty.
 fault-ca_file_unreadable = The certificate file cannot be read: { $detail }.
 fault-ca_file_invalid = A certificate in this file cannot be used: { $detail }.
 fault-ca_file_empty = There is no certificate in this file. It must be in PEM form.
+fault-store_empty = The path of the settings file is empty.
 fault-program_name_empty = The program's name is empty.
 fault-hello_name_invalid = This is not a host name that can be sent with EHLO.
 
 settings-faults = { $count ->
-    [1] One field needs your attention.
-   *[other] { $count } fields need your attention.
+    [1] { $label }: { $message }
+   *[other] { $count } fields need your attention. The first one is { $label }: { $message }
 }
 email-faults = The email cannot be sent like this. { $message }
 not_configured = Email is not set up yet. Fill in the email settings first.
@@ -232,13 +235,14 @@ test_body =
 
 ## Progress
 
+step-turn = Waiting for other emails to be sent first
 step-name = Looking up the server
 step-connect = Connecting
 step-tls = Encrypting the connection
 step-greeting = Greeting the server
 step-login = Logging in
-step-sender = Giving the sender
-step-recipient = Giving the recipients
+step-sender = Naming the sender
+step-recipient = Naming the recipients
 step-content = Sending
 step-verdict = Waiting for the server's answer
 
@@ -247,23 +251,23 @@ step-verdict = Waiting for the server's answer
 problem-accepted = The server accepted the email.
 problem-accepted_partly = The server accepted the email for some of the recipients, and refused the others.
 test-accepted = The settings work: the server accepted a test email to { $recipient }.
-problem-name_not_found = The server { $host } was not found.
-problem-name_lookup_failed = The name { $host } could not be looked up: there seems to be no internet connection.
-problem-no_route = There is no way from this computer to { $host }: the network is down or not connected.
-problem-connection_refused = { $host } refused the connection on port { $port }.
-problem-connection_failed = No connection to { $host } on port { $port } came about.
+problem-name_not_found = The server { $host } was not found. The email was not sent.
+problem-name_lookup_failed = The name { $host } could not be looked up: there seems to be no internet connection. The email was not sent.
+problem-no_route = There is no way from this computer to { $host }: the network is down or not connected. The email was not sent.
+problem-connection_refused = { $host } refused the connection on port { $port }. The email was not sent.
+problem-connection_failed = No connection to { $host } on port { $port } came about. The email was not sent.
 problem-timed_out = { $step ->
-    [name] The name { $host } could not be looked up in time.
-    [connect] { $host } does not answer on port { $port }.
+    [name] The name { $host } could not be looked up in time. The email was not sent.
+    [connect] { $host } does not answer on port { $port }. The email was not sent.
     [content] { $host } stopped taking the email before it was complete. It was not sent.
    *[other] { $host } stopped answering. The email was not sent.
 }
-problem-out_of_time = The time that was allowed for the whole ran out. The email was not sent.
+problem-out_of_time = Sending took longer than was allowed. The email was not sent.
 problem-disconnected = { $step ->
     [content] { $host } closed the connection before the email was complete. It was not sent.
    *[other] { $host } closed the connection. The email was not sent.
 }
-problem-bad_reply = What came back from { $host } on port { $port } is not what a mail server says. The email was not sent.
+problem-bad_reply = What came back from { $host } on port { $port } is not what was expected of it. The email was not sent.
 
 problem-tls_failed = No encrypted connection to { $host } came about. Neither a password nor the email was sent.
 problem-tls_not_spoken = { $host } does not speak TLS from the start on port { $port }. Neither a password nor the email was sent.
@@ -271,7 +275,7 @@ problem-tls_too_old = { $host } only knows encryption that is too old to be safe
 problem-tls_not_offered = { $host } offers no encryption on port { $port }. Neither a password nor the email was sent.
 problem-tls_refused = { $host } refused to start encryption. Neither a password nor the email was sent.
 problem-bytes_before_tls = Something on the way to { $host } interfered with the start of encryption. Neither a password nor the email was sent.
-problem-certificate_untrusted = The certificate of { $host } is not vouched for by any known authority. Neither a password nor the email was sent.
+problem-certificate_untrusted = The certificate of { $host } is not from an authority that this computer trusts. Neither a password nor the email was sent.
 problem-certificate_expired = The certificate of { $host } has expired ({ $expires }). Neither a password nor the email was sent.
 problem-certificate_not_yet_valid = The certificate of { $host } is valid only from { $begins } on. Neither a password nor the email was sent.
 problem-certificate_wrong_name = { $names_known ->
@@ -311,7 +315,7 @@ problem-http_refused = The web service reported an error.
 problem-http_not_found = There is no email service at this web address. The email was not sent.
 problem-http_redirected = The web service wants to send the document on to another address, which is not done for safety. The email was not sent.
 
-problem-no_verdict = The email was sent to { $host } completely, but its answer did not arrive. The email may or may not have been delivered, and is not sent again by itself.
+problem-no_verdict = The email was sent to { $host } completely, but it is not known whether it was accepted. It may or may not have been delivered, and is not sent again by itself.
 problem-canceled = Sending was cancelled. Nothing was sent.
 problem-internal = Something inside mailbutton went wrong. This is a bug in mailbutton.
 
@@ -324,6 +328,7 @@ advice-firewall = Check whether a firewall or antivirus program blocks { $progra
 advice-other_program = Try the same settings in Thunderbird: if they fail there as well, the settings or the provider are the cause; if they work there, something blocks { $program }.
 advice-other_network = Try another network, for example your phone's hotspot.
 advice-try_again = Try again in a minute.
+advice-fewer_at_once = Send fewer emails at once, or wait until the others are sent.
 advice-try_later = Try again later; the server's own words may say when.
 advice-check_limits = Check how many emails your provider allows in an hour and in a day.
 advice-port_25_blocked = Use port 587 instead of 25, which most internet providers block.
@@ -353,6 +358,7 @@ advice-app_password-any = Use an app password if your provider has 2-step verifi
 advice-password_login_off = Ask your administrator to allow password sign-in for this mailbox ("Authenticated SMTP"): { $provider } is switching it off, and without it no password works here.
 advice-other_account = Use another email account to send from: { $provider } no longer lets programs sign in with a password.
 advice-full_address = Use your full email address as the username: most providers want it.
+advice-check_key = Check the username and the key: { $provider } takes a key made on its website, not the password that you sign in with there.
 advice-check_login = Check the username and the password by signing in on your provider's website.
 advice-login_off = Clear the username if this server needs no login.
 advice-enter_login = Enter the username and the password of your email account.
