@@ -78,6 +78,10 @@ fn a_refusal_outranks_a_deferral() {
             });
             ended.is(status, reason, "recipient").delivered(0);
             assert_eq!(ended.json["server"]["code"], code, "{:#}", ended.json);
+            // The one who is named is the one whose words are told.
+            let at = replies.iter().position(|reply| reply.starts_with(&code.to_string())).unwrap();
+            let named = ["a@example.test", "b@example.test", "c@example.test"][at];
+            assert!(ended.json["message"].as_str().unwrap().contains(named), "{:#}", ended.json);
         }
     }
 }
