@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use tokio::sync::Semaphore;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::guide::Texts;
@@ -16,7 +12,7 @@ use crate::input::{Fault, Faults, Object, parse};
 use crate::reply::{Answer, Status};
 use crate::secret::Secret;
 use crate::store::{KeySource, Store};
-use crate::transport::{CONNECTIONS, Deadlines, Network, Tls};
+use crate::transport::{BadRoots, Deadlines, Network, Roots};
 
 use super::{fault, saved};
 
@@ -32,19 +28,14 @@ pub struct Options {
 
 /// What a worker makes its network from; a worker after `fork()` makes its own.
 pub struct NetworkOptions {
-    extra_roots: Vec<CertificateDer<'static>>,
+    roots: Roots,
     pub deadlines: Deadlines,
     hello_name: Option<String>,
 }
 
 impl NetworkOptions {
     pub fn network(&self) -> Network {
-        Network {
-            tls: Tls::new(self.extra_roots.clone()),
-            deadlines: self.deadlines.clone(),
-            hello_name: self.hello_name.clone(),
-            connections: Semaphore::new(CONNECTIONS),
-        }
+        Network::new(self.roots.clone(), self.deadlines.clone(), self.hello_name.clone())
     }
 }
 
@@ -71,7 +62,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
     }
     let key = key_source(&mut object, path.is_some(), &mut faults);
     let network = NetworkOptions {
-        extra_roots: ca_file(&mut object, &mut faults),
+        roots: ca_file(&mut object, &mut faults),
         deadlines: deadlines(&mut object, &mut faults),
         hello_name: hello_name(&mut object, &mut faults),
     };
@@ -127,25 +118,16 @@ fn decode_key(text: &Secret) -> Option<Zeroizing<[u8; 32]>> {
     key
 }
 
-fn ca_file(object: &mut Object, faults: &mut Faults) -> Vec<CertificateDer<'static>> {
-    let Some(path) = object.text("ca_file", faults) else { return Vec::new() };
-    match CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-        Ok(certificates) if certificates.is_empty() => {
-            faults.push(Fault::program("ca_file", "ca_file_empty"));
-            Vec::new()
-        }
-        Ok(certificates) => {
-            let mut roots = RootCertStore::empty();
-            if let Some(error) = certificates.iter().find_map(|der| roots.add(der.clone()).err()) {
-                faults.push(Fault::program("ca_file", "ca_file_invalid").with("detail", error.to_string()));
-            }
-            certificates
-        }
-        Err(error) => {
-            faults.push(Fault::program("ca_file", "ca_file_unreadable").with("detail", error.to_string()));
-            Vec::new()
-        }
-    }
+fn ca_file(object: &mut Object, faults: &mut Faults) -> Roots {
+    let Some(path) = object.text("ca_file", faults) else { return Roots::default() };
+    let fault = match Roots::read(&path) {
+        Ok(roots) => return roots,
+        Err(BadRoots::Empty) => Fault::program("ca_file", "ca_file_empty"),
+        Err(BadRoots::Unreadable(detail)) => Fault::program("ca_file", "ca_file_unreadable").with("detail", detail),
+        Err(BadRoots::Invalid(detail)) => Fault::program("ca_file", "ca_file_invalid").with("detail", detail),
+    };
+    faults.push(fault);
+    Roots::default()
 }
 
 fn hello_name(object: &mut Object, faults: &mut Faults) -> Option<String> {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::SemaphorePermit;
 use tokio::time::sleep;
 
 use crate::email::{self, Email, Mailbox};
@@ -138,7 +137,7 @@ async fn run(
     let journal = Journal::new(delivery.recipients().len(), listener);
     let work = async {
         // A test is not kept waiting by a hundred statements that are on their way.
-        let _turn = if tested.is_none() { Some(turn(&network, &journal).await) } else { None };
+        let _turn = if tested.is_none() { Some(network.turn(&journal).await) } else { None };
         work(&network, &delivery, &journal).await
     };
     // The work is looked at first: a verdict that is here counts, though the host gave up in the same moment.
@@ -160,15 +159,6 @@ async fn run(
     if let Some(job) = Rc::into_inner(job) {
         job.end(answer);
     }
-}
-
-/// Waits, where others are before us; the report then says so.
-async fn turn<'n>(network: &'n Network, journal: &Journal) -> Option<SemaphorePermit<'n>> {
-    if let Ok(turn) = network.connections.try_acquire() {
-        return Some(turn);
-    }
-    journal.begin(Step::Turn);
-    network.connections.acquire().await.ok()
 }
 
 async fn work(network: &Network, delivery: &Delivery, journal: &Journal) -> Result<Ending, Failure> {

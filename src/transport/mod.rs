@@ -15,18 +15,34 @@ pub use certificate::{CertificateFacts, Fingerprint};
 pub use deadlines::Deadlines;
 pub use ending::{Ending, Failure, Outcome, ServerWords, Step};
 pub use journal::{Found, Journal, StepRecord};
-pub use tls::{Tls, Trust};
-use tokio::sync::Semaphore;
+pub use tls::{BadRoots, Roots, Trust};
+
+use tls::Tls;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// How many emails of an account are on their way at a time: providers refuse who comes with many connections at once.
+const AT_A_TIME: usize = 4;
 
 /// What every session of an account shares.
 pub struct Network {
-    pub tls: Tls,
-    pub deadlines: Deadlines,
+    tls: Tls,
+    deadlines: Deadlines,
     /// The name for EHLO, where the host wants one of its own.
-    pub hello_name: Option<String>,
-    /// Turns for sending: providers refuse who comes with many connections at once.
-    pub connections: Semaphore,
+    hello_name: Option<String>,
+    turns: Semaphore,
 }
 
-/// How many connections an account has open for sending.
-pub const CONNECTIONS: usize = 4;
+impl Network {
+    pub fn new(roots: Roots, deadlines: Deadlines, hello_name: Option<String>) -> Self {
+        Self { tls: Tls::new(roots), deadlines, hello_name, turns: Semaphore::new(AT_A_TIME) }
+    }
+
+    /// Waits, where others are before us; the journal then says so.
+    pub async fn turn(&self, journal: &Journal) -> Option<SemaphorePermit<'_>> {
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Some(turn);
+        }
+        journal.begin(Step::Turn);
+        self.turns.acquire().await.ok()
+    }
+}

@@ -8,6 +8,7 @@ use once_cell::unsync::OnceCell;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, OtherError,
@@ -27,6 +28,34 @@ pub enum Trust {
     Pinned(Fingerprint),
 }
 
+/// Authorities that the host trusts besides the system's.
+#[derive(Clone, Default)]
+pub struct Roots(Vec<CertificateDer<'static>>);
+
+/// Why a file of authorities cannot be used, in the library's words.
+pub enum BadRoots {
+    Unreadable(String),
+    Empty,
+    Invalid(String),
+}
+
+impl Roots {
+    /// All the certificates of a PEM file.
+    pub fn read(path: &str) -> Result<Self, BadRoots> {
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| BadRoots::Unreadable(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(BadRoots::Empty);
+        }
+        let mut roots = RootCertStore::empty();
+        match certificates.iter().find_map(|der| roots.add(der.clone()).err()) {
+            Some(error) => Err(BadRoots::Invalid(error.to_string())),
+            None => Ok(Self(certificates)),
+        }
+    }
+}
+
 /// The client configurations of one account. They are made at the first use (reading the system's store costs
 /// milliseconds) and kept, because session tickets live in them.
 pub struct Tls {
@@ -37,7 +66,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    pub fn new(extra_roots: Vec<CertificateDer<'static>>) -> Self {
+    pub fn new(Roots(extra_roots): Roots) -> Self {
         Self {
             // Given to each configuration explicitly: the process-wide default is the host's to choose.
             provider: Arc::new(rustls::crypto::ring::default_provider()),

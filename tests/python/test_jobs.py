@@ -56,6 +56,34 @@ def test_progress_is_told_in_parts_when_waits_are_short(account):
     assert list(dict.fromkeys(progress.step for progress in told)) == STEPS
 
 
+def first_step(job):
+    """Waits for the first progress, and no longer."""
+    told = []
+    while not told:
+        job.wait(0.05, told.append)
+    return told[0].step
+
+
+def test_four_emails_are_on_their_way_at_a_time_and_a_test_does_not_queue(stuck, silent):
+    running = [stuck.start_document(email(), PDF) for _ in range(4)]
+    connections = [silent.wait_for_connection() for _ in running]
+    waiting = stuck.start_document(email(total_ms=100), PDF)
+    assert first_step(waiting) == "turn"
+    with pytest.raises(mailbutton.Unreachable) as caught:
+        waiting.result()
+    assert caught.value.reason == "out_of_time"
+    assert [advice["code"] for advice in caught.value.advice] == ["fewer_at_once"]
+    with stuck.start_document(email(), PDF) as next_one, stuck.start_test() as test:
+        assert first_step(next_one) == "turn"
+        assert first_step(test) == "name"
+        connections.append(silent.wait_for_connection())
+        # One that goes makes room for the one that waits.
+        running[0].cancel()
+        connections.append(silent.wait_for_connection())
+    for job in running:
+        job.close()
+
+
 def test_a_look_does_not_wait(stuck, silent):
     with stuck.start_document(email(), PDF) as job:
         silent.wait_for_connection()
