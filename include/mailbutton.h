@@ -5,8 +5,9 @@
  *
  * Five rules:
  *
- * 1. Nearly every call returns a reply, never NULL. mailbutton_reply_wait gives its status, mailbutton_reply_json what it
- *    says, mailbutton_reply_free ends it. A reply of an offline call is ready at once; a send runs in the background.
+ * 1. Nearly every call returns a reply, never NULL. mailbutton_reply_wait gives its status, mailbutton_reply_message the
+ *    sentence to show, mailbutton_reply_json everything, and mailbutton_reply_free ends it. A reply of an offline call is
+ *    ready at once; a send runs in the background.
  * 2. Text in is UTF-8 and NUL-terminated; bytes in are a pointer and a length. Both are copied before the call returns.
  *    Text out belongs to its reply, or is static. NULL where something is needed is an error, never a crash.
  * 3. A const pointer to an account or a reply may be used by any number of threads at once. The two functions whose names
