@@ -28,6 +28,10 @@ static char *text_of_file(const char *path)
         length += got;
         text[length] = '\0';
     } while (got > 0);
+    if (ferror(file)) { /* a folder, for example */
+        free(text);
+        text = NULL;
+    }
     fclose(file);
     return text;
 }
