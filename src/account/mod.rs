@@ -119,7 +119,8 @@ impl Account {
             let stored = before.as_ref().map(saved::stored);
             let checked = form::check(&values, stored.as_ref(), Purpose::Save);
             // A value that could not be read is not missing besides.
-            let others = checked.faults.into_iter().filter(|fault| faults.is_empty() || fault.code != "required");
+            let is_new = |fault: &Fault| faults.iter().all(|told| told.place != fault.place);
+            let others = checked.faults.into_iter().filter(is_new);
             let all: Faults = faults.iter().cloned().chain(others).collect();
             if all.is_empty() {
                 Ok(Saved { settings: checked.kept, secrets: checked.secrets })

@@ -114,9 +114,11 @@ fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journ
     let step = journal.step();
     let recipients = delivery.recipients();
     // A refusal outranks a deferral: the recipient that is named is the first one that met with what is told.
-    let is_refused = |outcome: &Outcome| match failure.ending {
-        Ending::RecipientDeferred => matches!(outcome, Outcome::Deferred(_)),
-        _ => matches!(outcome, Outcome::Refused(_)),
+    let is_deferral = failure.ending == Ending::RecipientDeferred;
+    let is_refused = |outcome: &Outcome| match outcome {
+        Outcome::Deferred(_) => is_deferral,
+        Outcome::Refused(_) => !is_deferral,
+        Outcome::NotSent | Outcome::Taken | Outcome::Accepted | Outcome::Uncertain => false,
     };
     let refused = journal
         .outcomes()

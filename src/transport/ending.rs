@@ -36,7 +36,8 @@ impl Step {
     }
 }
 
-/// One type for all endings. A match over it has no `_` arm: who adds an ending decides what it means everywhere.
+/// One type for all endings. A match that says what each of them means has no `_` arm: who adds an ending decides it
+/// everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The server accepted the email for every recipient.

@@ -288,7 +288,7 @@ async fn verdict(
         journal.server_said(ServerWords { code: status.as_u16(), enhanced: None, text: phrase(status) });
         return Ok(Ending::Accepted);
     }
-    let ending = match status.as_u16() {
+    let mut ending = match status.as_u16() {
         300..=399 => Ending::HttpRedirected,
         401 | 403 | 407 => Ending::HttpUnauthorized,
         404 | 405 | 410 => Ending::HttpNotFound,
@@ -298,11 +298,10 @@ async fn verdict(
         502 | 504 | 520 | 524 => Ending::NoVerdict,
         _ => Ending::HttpRefused,
     };
-    let ending = match ending {
+    if ending == Ending::NoVerdict && !journal.has_content_ended() {
         // It never had all of it.
-        Ending::NoVerdict if !journal.has_content_ended() => Ending::HttpBusy,
-        ending => ending,
-    };
+        ending = Ending::HttpBusy;
+    }
     if ending != Ending::NoVerdict {
         journal.verdict_came();
     }

@@ -141,10 +141,12 @@ impl Journal {
 
     /// The work is over: the open step gets its time, recipients that were taken get the email's fate.
     pub fn finish(&self, ending: Ending) {
-        let fate = match ending {
-            Ending::Accepted | Ending::AcceptedPartly => Outcome::Accepted,
-            Ending::NoVerdict => Outcome::Uncertain,
-            _ => Outcome::NotSent,
+        let fate = if matches!(ending, Ending::Accepted | Ending::AcceptedPartly) {
+            Outcome::Accepted
+        } else if ending == Ending::NoVerdict {
+            Outcome::Uncertain
+        } else {
+            Outcome::NotSent
         };
         let mut inner = self.inner.borrow_mut();
         inner.close(fate != Outcome::Accepted);

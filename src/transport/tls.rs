@@ -82,8 +82,8 @@ impl Tls {
             Trust::Authorities => self
                 .authorities
                 .get_or_try_init(|| {
-                    let (inner, builtin) = self.authorities_verifier()?;
-                    self.build(Arc::new(Recorded { inner })).map(|config| (config, builtin))
+                    let (authorities, builtin) = self.authorities_verifier()?;
+                    self.build(Rule::Authorities(authorities)).map(|config| (config, builtin))
                 })
                 .map(|(config, builtin)| (Arc::clone(config), *builtin)),
             Trust::Pinned(fingerprint) => {
@@ -91,8 +91,7 @@ impl Tls {
                 match &*pinned {
                     Some((kept, config)) if *kept == fingerprint => Ok((Arc::clone(config), false)),
                     _ => {
-                        let verifier = Pin { fingerprint, provider: Arc::clone(&self.provider) };
-                        let config = self.build(Arc::new(verifier))?;
+                        let config = self.build(Rule::Pinned(fingerprint))?;
                         *pinned = Some((fingerprint, Arc::clone(&config)));
                         Ok((config, false))
                     }
@@ -122,12 +121,13 @@ impl Tls {
         Ok((verifier, true))
     }
 
-    fn build(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<ClientConfig>, Failure> {
+    fn build(&self, rule: Rule) -> Result<Arc<ClientConfig>, Failure> {
+        let judge = Judge { rule, provider: Arc::clone(&self.provider) };
         let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::new(Ending::TlsFailed).detail(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(judge))
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
@@ -155,13 +155,22 @@ fn refused(ending: Ending, certificate: &CertificateDer<'_>, detail: String) -> 
     TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))
 }
 
-/// Asks the authorities, and keeps the certificate that they refuse.
+/// Judges the certificate that a server shows, and keeps the one that is refused. The signatures of the handshake are
+/// checked alike, whoever is trusted.
 #[derive(Debug)]
-struct Recorded {
-    inner: Arc<dyn ServerCertVerifier>,
+struct Judge {
+    rule: Rule,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Recorded {
+#[derive(Debug)]
+enum Rule {
+    Authorities(Arc<dyn ServerCertVerifier>),
+    /// One certificate, whatever its issuer, names and dates say: a person compared its fingerprint.
+    Pinned(Fingerprint),
+}
+
+impl ServerCertVerifier for Judge {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -170,72 +179,17 @@ impl ServerCertVerifier for Recorded {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(|error| {
-            let ending = match &error {
-                TlsError::InvalidCertificate(why) => certificate_ending(why, end_entity),
-                _ => Ending::CertificateInvalid,
-            };
-            refused(ending, end_entity, error.to_string())
-        })
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-fn certificate_ending(why: &CertificateError, certificate: &CertificateDer<'_>) -> Ending {
-    use CertificateError as C;
-    match why {
-        C::Expired | C::ExpiredContext { .. } => Ending::CertificateExpired,
-        C::NotValidYet | C::NotValidYetContext { .. } => Ending::CertificateNotYetValid,
-        C::NotValidForName | C::NotValidForNameContext { .. } => Ending::CertificateWrongName,
-        C::UnknownIssuer => Ending::CertificateUntrusted,
-        // A self-signed certificate fails as "CA used as end entity" before anyone asks who signed it.
-        _ if CertificateFacts::read(certificate).self_signed => Ending::CertificateUntrusted,
-        _ => Ending::CertificateInvalid,
-    }
-}
-
-/// Accepts one certificate, whatever its issuer, names and dates say: a person compared its fingerprint.
-#[derive(Debug)]
-struct Pin {
-    fingerprint: Fingerprint,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pin {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        if Fingerprint::of(end_entity) == self.fingerprint {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            let detail = format!("expected the certificate {}", self.fingerprint);
-            Err(refused(Ending::CertificateChanged, end_entity, detail))
+        match &self.rule {
+            Rule::Authorities(authorities) => authorities
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map_err(|error| refused(certificate_ending(&error, end_entity), end_entity, error.to_string())),
+            Rule::Pinned(fingerprint) if Fingerprint::of(end_entity) == *fingerprint => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Rule::Pinned(fingerprint) => {
+                let detail = format!("expected the certificate {fingerprint}");
+                Err(refused(Ending::CertificateChanged, end_entity, detail))
+            }
         }
     }
 
@@ -259,6 +213,20 @@ impl ServerCertVerifier for Pin {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn certificate_ending(error: &TlsError, certificate: &CertificateDer<'_>) -> Ending {
+    use CertificateError as C;
+    let TlsError::InvalidCertificate(why) = error else { return Ending::CertificateInvalid };
+    match why {
+        C::Expired | C::ExpiredContext { .. } => Ending::CertificateExpired,
+        C::NotValidYet | C::NotValidYetContext { .. } => Ending::CertificateNotYetValid,
+        C::NotValidForName | C::NotValidForNameContext { .. } => Ending::CertificateWrongName,
+        C::UnknownIssuer => Ending::CertificateUntrusted,
+        // A self-signed certificate fails as "CA used as end entity" before anyone asks who signed it.
+        _ if CertificateFacts::read(certificate).self_signed => Ending::CertificateUntrusted,
+        _ => Ending::CertificateInvalid,
     }
 }
 
