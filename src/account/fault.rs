@@ -19,11 +19,14 @@ pub fn refuse(texts: &Texts, faults: &[Fault], status: Status) -> Answer {
     let (status, reason, message) = match (by_program, status) {
         (Some(fault), _) => (Status::BadCall, "bad_argument", placed(fault)),
         (None, Status::BadSettings) => {
-            let first = faults.first();
-            let label = first.and_then(|fault| texts.find(&format!("field-{}", fault.place), &[])).unwrap_or_default();
-            let message = first.map(sentence).unwrap_or_default();
-            let words = [("count", faults.len().to_string()), ("label", label), ("message", message)];
-            (Status::BadSettings, "bad_settings", texts.with("settings-faults", &words))
+            let message = faults.first().map(sentence).unwrap_or_default();
+            let label = faults.first().and_then(|fault| texts.find(&format!("field-{}", fault.place), &[]));
+            // What is no field of the form has nothing that could stand before its sentence.
+            let message = label.map_or(message.clone(), |label| {
+                let words = [("count", faults.len().to_string()), ("label", label), ("message", message)];
+                texts.with("settings-faults", &words)
+            });
+            (Status::BadSettings, "bad_settings", message)
         }
         (None, Status::BadEmail) => {
             let first = faults.first().map(sentence).unwrap_or_default();
