@@ -205,6 +205,8 @@ mailbutton_reply *mailbutton_send_test(const mailbutton_account *account,
 
  `email_json` says to whom, the subject, the body, the document's file name and further attachments. `pdf` points to the
  document's `pdf_len` bytes, which are copied before this returns; attachments that are given by path are read before.
+ Or `pdf` is NULL and `pdf_len` 0, and {"document": {"path": "file"}} in `email_json` names the document's file: it is
+ read while it is sent, and must stay as it is until the reply has ended. One that does not is never sent.
  At most four emails of an account are on their way at a time; more wait for their turn.
  */
 mailbutton_reply *mailbutton_send_document(const mailbutton_account *account,

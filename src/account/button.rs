@@ -1,6 +1,5 @@
 //! The Email button of a document: whether it is there, whether it can be pressed, and the email that it begins with.
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::email::{self, Email};
@@ -62,7 +61,7 @@ pub fn button(account: &Account, json: Value) -> Answer {
 /// What would be refused if the email were sent as it is proposed. It is no reason to refuse the button: the email is where
 /// a wrong address can be mended, and a missing one typed.
 fn warnings(texts: &Texts, email: Value) -> Vec<Value> {
-    let faults = Email::from_json(email, Bytes::new()).err().unwrap_or_default();
+    let faults = Email::from_json(email, None).err().unwrap_or_default();
     faults.iter().filter(|fault| fault.code != "no_recipients").map(|fault| fault::told(texts, fault)).collect()
 }
 

@@ -171,8 +171,8 @@ impl Account {
         send::test(self, json).unwrap_or_else(Reply::ready)
     }
 
-    /// `pdf` copies the document; it is not called for JSON that does not parse.
-    pub fn send_document(&self, email_json: &str, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Reply {
+    /// `pdf` copies the document, if its bytes are given; it is not called for JSON that does not parse.
+    pub fn send_document(&self, email_json: &str, pdf: impl FnOnce() -> Result<Option<Bytes>, Fault>) -> Reply {
         let json = match crate::input::parse("email_json", email_json, MAX_EMAIL_JSON) {
             Ok(json) => json,
             Err(fault) => return Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),

@@ -59,6 +59,7 @@ pub fn status_of(ending: Ending) -> Status {
         | E::HttpRefused
         | E::HttpNotFound
         | E::HttpRedirected => Status::Refused,
+        E::FileChanged | E::FileUnreadable => Status::BadEmail,
         E::NoVerdict => Status::Uncertain,
         E::Canceled => Status::Canceled,
         E::Internal => Status::Internal,
@@ -133,7 +134,11 @@ fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journ
         .map(|advice| json!({"code": advice.code, "text": advice.text, "link": advice.link, "patch": advice.patch}))
         .collect();
     let size = failure.size.map(|(size, limit)| json!({"bytes": size, "limit": (limit > 0).then_some(limit)}));
+    // As every BAD_EMAIL, it names the part of the email.
+    let fault = json!({"key": "document.path", "code": failure.ending.reason(), "message": message});
+    let is_of_email = status_of(failure.ending) == Status::BadEmail;
     Answer::new(status_of(failure.ending), failure.ending.reason(), message)
+        .with_some("errors", is_of_email.then(|| vec![fault]))
         .with_some("step", step.map(Step::code))
         .with("advice", advice)
         .with_some("server", failure.server.as_ref().map(server))

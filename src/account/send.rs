@@ -21,14 +21,22 @@ use super::delivery::Delivery;
 use super::worker::Worker;
 use super::{Account, fault, report, saved};
 
-pub fn document(account: &Account, json: Value, pdf: impl FnOnce() -> Result<Bytes, Fault>) -> Result<Reply, Answer> {
+pub fn document(
+    account: &Account,
+    json: Value,
+    pdf: impl FnOnce() -> Result<Option<Bytes>, Fault>,
+) -> Result<Reply, Answer> {
     let texts = &account.texts;
     let refuse = |faults: &[Fault]| fault::refuse(texts, faults, Status::BadEmail);
     let (document, mut faults) = match pdf() {
         Ok(document) => (document, Faults::new()),
         // What is wrong with the email is told together with what is wrong with the document.
-        Err(fault) => (Bytes::new(), vec![fault]),
+        Err(fault) => (Some(Bytes::new()), vec![fault]),
     };
+    let names_file = json.pointer("/document/path").is_some_and(|path| !path.is_null());
+    if document.is_none() && !names_file {
+        return Err(fault::bad_argument(Some(account), "null_argument", &[("argument", "pdf".to_owned())]));
+    }
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
     let settings = account.settings()?;

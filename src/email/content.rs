@@ -1,10 +1,12 @@
-//! The content of a message: text that is ready, and files that become base64 a slice at a time, when they are sent.
-//! A document is held once and never encoded as a whole.
+//! The content of a message: text that is ready, and files that become base64, or go as they are, a slice at a time, when
+//! they are sent. A document is held once, or stays on the disk, and is never encoded as a whole.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::PAD};
 use bytes::Bytes;
+
+use super::disk::{FileOnDisk, FileProblem, Reading};
 
 const LINE_RAW: usize = 57;
 const LINE_ENCODED: usize = 76;
@@ -23,19 +25,75 @@ fn engine() -> impl Engine {
     base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, PAD)
 }
 
-pub enum Segment {
-    /// As it is; ends in CRLF.
-    Text(Vec<u8>),
-    /// Goes out in base64, in lines that all end in CRLF.
-    Base64(Bytes),
+/// How files travel (RFC 2045 section 6). Texts are quoted-printable or 7-bit either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// For every server: the whole content is lines of ASCII.
+    Base64,
+    /// For servers with BINARYMIME (RFC 3030): a file's bytes are in no lines, and nothing may be changed in them.
+    #[allow(dead_code)] // Until a session sends by BDAT.
+    Binary,
+}
+
+/// Where the bytes of a file are until they are sent.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Data {
+    Held(Bytes),
+    OnDisk(Arc<FileOnDisk>),
+}
+
+impl Data {
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Held(bytes) => bytes.len() as u64,
+            Self::OnDisk(file) => file.size(),
+        }
+    }
 }
 
 /// Without the bytes: a document does not belong into a log.
+impl fmt::Debug for Data {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if let Self::Held(_) = self { "held" } else { "on disk" };
+        write!(formatter, "{} bytes {place}", self.size())
+    }
+}
+
+pub enum Segment {
+    /// As it is; ends in CRLF.
+    Text(Vec<u8>),
+    /// What differs between the encodings around a file.
+    Either { base64: &'static str, binary: &'static str },
+    /// Base64 goes in lines that all end in CRLF.
+    File(Data),
+}
+
+impl Segment {
+    /// The text of this segment; none of a file.
+    fn text(&self, encoding: Encoding) -> Option<&[u8]> {
+        match (self, encoding) {
+            (Self::Text(text), _) => Some(text),
+            (Self::Either { base64, .. }, Encoding::Base64) => Some(base64.as_bytes()),
+            (Self::Either { binary, .. }, Encoding::Binary) => Some(binary.as_bytes()),
+            (Self::File(_), _) => None,
+        }
+    }
+
+    fn size(&self, encoding: Encoding) -> u64 {
+        match self {
+            Self::File(data) if encoding == Encoding::Base64 => encoded_size(data.size()),
+            Self::File(data) => data.size(),
+            text => text.text(encoding).unwrap_or_default().len() as u64,
+        }
+    }
+}
+
 impl fmt::Debug for Segment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(formatter, "Text({} bytes)", text.len()),
-            Self::Base64(bytes) => write!(formatter, "Base64({} bytes)", bytes.len()),
+            Self::Either { base64, binary } => write!(formatter, "Either({base64:?}, {binary:?})"),
+            Self::File(data) => write!(formatter, "File({data:?})"),
         }
     }
 }
@@ -51,58 +109,160 @@ impl Content {
     }
 
     /// For SIZE=: every byte of the content with its CRLFs, without dots that are stuffed.
-    pub fn size(&self) -> u64 {
-        let size = |segment: &Segment| match segment {
-            Segment::Text(text) => text.len(),
-            Segment::Base64(bytes) => encoded_size(bytes.len()),
-        };
-        self.segments.iter().map(|segment| size(segment) as u64).sum()
+    pub fn size(&self, encoding: Encoding) -> u64 {
+        self.segments.iter().map(|segment| segment.size(encoding)).sum()
     }
 
-    pub fn slices(&self) -> Slices<'_> {
-        Slices { segments: self.segments.iter(), file: &[] }
+    /// From the beginning. A file on the disk begins to be read at once, in the background of a tokio runtime; content
+    /// that is all in memory needs no runtime, and each `next` is ready at once.
+    pub fn reader(&self, encoding: Encoding) -> Reader<'_> {
+        let on_disk = self.segments.iter().find_map(|segment| match segment {
+            Segment::File(Data::OnDisk(file)) => Some(file.read()),
+            Segment::File(Data::Held(_)) | Segment::Text(_) | Segment::Either { .. } => None,
+        });
+        Reader {
+            segments: self.segments.iter(),
+            encoding,
+            left: self.size(encoding),
+            ahead: on_disk,
+            file: OpenFile::Held(&[]),
+        }
     }
 }
 
+/// What is to be written next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slice<'c> {
-    /// To be written as it is; the only kind that can have a line that begins with a dot.
-    Text(&'c [u8]),
-    /// At most [`SLICE_BYTES`], for [`encode_base64`].
-    File(&'c [u8]),
+pub enum Piece<'p> {
+    /// To be written as it is; the only kind that can have a line that begins with a dot. It ends in CRLF.
+    Text(&'p [u8]),
+    /// A file's bytes for [`encode_base64`]: whole lines, but for the file's last; at most [`SLICE_BYTES`].
+    Lines(&'p [u8]),
+    /// A file's bytes to be written as they are; at most [`SLICE_BYTES`].
+    Bytes(&'p [u8]),
+}
+
+/// The content, piece by piece. After a problem with a file nothing more comes: the content must then not be ended.
+#[derive(Debug)]
+pub struct Reader<'c> {
+    segments: std::slice::Iter<'c, Segment>,
+    encoding: Encoding,
+    left: u64,
+    /// The first file on the disk, whose turn has not come yet.
+    ahead: Option<Reading>,
+    /// What is left of the file that was begun.
+    file: OpenFile<'c>,
 }
 
 #[derive(Debug)]
-pub struct Slices<'c> {
-    segments: std::slice::Iter<'c, Segment>,
-    /// What is left of the file that was begun.
-    file: &'c [u8],
+enum OpenFile<'c> {
+    Held(&'c [u8]),
+    OnDisk(BlockReader),
 }
 
-impl<'c> Iterator for Slices<'c> {
-    type Item = Slice<'c>;
+impl Reader<'_> {
+    /// Waits until the first bytes of a file on the disk are here, so that one that was changed or is gone is known before
+    /// the server hears of the email.
+    pub async fn ready(&mut self) -> Result<(), FileProblem> {
+        match &mut self.ahead {
+            Some(reading) => reading.ready().await,
+            None => Ok(()),
+        }
+    }
 
-    fn next(&mut self) -> Option<Slice<'c>> {
-        while self.file.is_empty() {
-            match self.segments.next()? {
-                Segment::Text(text) => return Some(Slice::Text(text)),
-                Segment::Base64(bytes) => self.file = bytes,
+    /// None at the end. A future that is dropped loses nothing. The last piece of a file on the disk comes only when the
+    /// file was found to be the same after reading it as before.
+    pub async fn next(&mut self) -> Result<Option<Piece<'_>>, FileProblem> {
+        while self.file.is_over() {
+            let Some(segment) = self.segments.next() else { return Ok(None) };
+            match (segment, segment.text(self.encoding)) {
+                (Segment::File(Data::Held(bytes)), _) => self.file = OpenFile::Held(bytes),
+                (Segment::File(Data::OnDisk(file)), _) => {
+                    let reading = self.ahead.take().unwrap_or_else(|| file.read());
+                    self.file = OpenFile::OnDisk(BlockReader::new(reading, file.size()));
+                }
+                (_, None | Some([])) => {}
+                (_, Some(text)) => {
+                    self.left -= text.len() as u64;
+                    return Ok(Some(Piece::Text(text)));
+                }
             }
         }
-        let (slice, rest) = self.file.split_at_checked(SLICE_BYTES).unwrap_or((self.file, &[]));
-        self.file = rest;
-        Some(Slice::File(slice))
+        let slice = match &mut self.file {
+            OpenFile::Held(rest) => cut(rest),
+            OpenFile::OnDisk(blocks) => blocks.next().await?,
+        };
+        Ok(Some(match self.encoding {
+            Encoding::Base64 => {
+                self.left -= encoded_size(slice.len() as u64);
+                Piece::Lines(slice)
+            }
+            Encoding::Binary => {
+                self.left -= slice.len() as u64;
+                Piece::Bytes(slice)
+            }
+        }))
+    }
+
+    /// How many bytes of the content follow the last piece, in this encoding: 0 if there is no other.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+impl OpenFile<'_> {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Held(rest) => rest.is_empty(),
+            Self::OnDisk(blocks) => blocks.left == 0,
+        }
+    }
+}
+
+fn cut<'b>(rest: &mut &'b [u8]) -> &'b [u8] {
+    let (slice, after) = rest.split_at_checked(SLICE_BYTES).unwrap_or((rest, &[]));
+    *rest = after;
+    slice
+}
+
+/// A file on the disk in slices.
+#[derive(Debug)]
+struct BlockReader {
+    reading: Reading,
+    block: Vec<u8>,
+    /// How much of the block was given.
+    given: usize,
+    /// How much of the file was not.
+    left: u64,
+}
+
+impl BlockReader {
+    fn new(reading: Reading, size: u64) -> Self {
+        Self { reading, block: Vec::new(), given: 0, left: size }
+    }
+
+    async fn next(&mut self) -> Result<&[u8], FileProblem> {
+        if self.given == self.block.len() {
+            // Before the used block is handed over: whoever drops this future here can go on with another one.
+            self.reading.ready().await?;
+            let block = self.reading.next(std::mem::take(&mut self.block)).await?;
+            self.block = block.ok_or_else(|| FileProblem::Unreadable("it is over".to_owned()))?;
+            self.given = 0;
+        }
+        let slice = cut(&mut self.block.get(self.given..).unwrap_or_default());
+        self.given += slice.len();
+        self.left -= slice.len() as u64;
+        Ok(slice)
     }
 }
 
 /// Appends the bytes in base64, in lines of 76 with CRLF after each. Unless it is a file's last, `raw` is whole lines.
 pub fn encode_base64(raw: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
-    out.resize(start + encoded_size(raw.len()), 0);
+    let breaks = raw.len().div_ceil(LINE_RAW) * CRLF;
+    out.resize(start + raw.len().div_ceil(3) * 4 + breaks, 0);
     let Some(lines) = out.get_mut(start..) else { return };
     // Encoded in one go (line by line, the vector units would not start), at the end of its place; then each line moves
     // forward to leave room for the CRLFs before it. No line overtakes what has not moved yet.
-    let breaks = raw.len().div_ceil(LINE_RAW) * CRLF;
     let Some(encoded) = lines.get_mut(breaks..) else { return };
     let Ok(length) = engine().encode_slice(raw, encoded) else { return };
     let end = breaks + length;
@@ -118,14 +278,15 @@ pub fn encode_base64(raw: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn encoded_size(raw: usize) -> usize {
-    raw.div_ceil(3) * 4 + raw.div_ceil(LINE_RAW) * CRLF
+fn encoded_size(raw: u64) -> u64 {
+    raw.div_ceil(3) * 4 + raw.div_ceil(LINE_RAW as u64) * CRLF as u64
 }
 
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::STANDARD;
 
+    use super::super::tests::written;
     use super::*;
 
     fn bytes(length: usize) -> Vec<u8> {
@@ -134,6 +295,17 @@ mod tests {
 
     fn slowly(raw: &[u8]) -> Vec<u8> {
         raw.chunks(LINE_RAW).flat_map(|line| (STANDARD.encode(line) + "\r\n").into_bytes()).collect()
+    }
+
+    fn around(data: Data) -> Content {
+        Content::new(vec![
+            Segment::Text(b"a\r\n".to_vec()),
+            Segment::Either { base64: "", binary: "c" },
+            Segment::File(data),
+            Segment::File(Data::Held(Bytes::new())),
+            Segment::Either { base64: "", binary: "\r\n" },
+            Segment::Text(b"b\r\n".to_vec()),
+        ])
     }
 
     #[test]
@@ -150,27 +322,16 @@ mod tests {
     }
 
     #[test]
-    fn slices_are_the_whole_content_and_size_is_its_length() {
+    fn pieces_are_the_whole_content_and_size_is_its_length() {
         for length in [0, 1, 56, 57, 58, SLICE_BYTES - 1, SLICE_BYTES, SLICE_BYTES + 1, 3 * SLICE_BYTES + 100] {
             let raw = bytes(length);
-            let content = Content::new(vec![
-                Segment::Text(b"a\r\n".to_vec()),
-                Segment::Base64(raw.clone().into()),
-                Segment::Base64(Bytes::new()),
-                Segment::Text(b"b\r\n".to_vec()),
-            ]);
-            let mut out = Vec::new();
-            for slice in content.slices() {
-                match slice {
-                    Slice::Text(text) => out.extend_from_slice(text),
-                    Slice::File(raw) => {
-                        assert!((1..=SLICE_BYTES).contains(&raw.len()));
-                        encode_base64(raw, &mut out);
-                    }
-                }
-            }
-            assert_eq!(out, [b"a\r\n", &slowly(&raw)[..], b"b\r\n"].concat(), "{length}");
-            assert_eq!(content.size(), out.len() as u64);
+            let content = around(Data::Held(raw.clone().into()));
+            assert_eq!(
+                written(&content, Encoding::Base64),
+                [b"a\r\n", &slowly(&raw)[..], b"b\r\n"].concat(),
+                "{length}"
+            );
+            assert_eq!(written(&content, Encoding::Binary), [b"a\r\nc", &raw[..], b"\r\nb\r\n"].concat(), "{length}");
         }
     }
 }

@@ -1,11 +1,10 @@
 //! The document and the attachments: where their bytes come from, and what may be known of them before they are sent.
 
 use std::{
-    fmt,
-    fs::{File as OpenFile, OpenOptions},
+    fs::{File as OpenFile, Metadata},
     io::{ErrorKind, Read},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
+    sync::Arc,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,7 +12,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    MAX_FAULTS,
+    Data, FileOnDisk, MAX_FAULTS, disk,
     text::{check_file_name, check_header_text, shown},
 };
 use crate::input::{Blame, Fault, Faults, Object};
@@ -22,42 +21,64 @@ use crate::input::{Blame, Fault, Faults, Object};
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// A file as it is attached. Name and type have been checked: they go into header fields as they are.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     pub name: String,
     pub media_type: String,
-    pub bytes: Bytes,
+    pub data: Data,
 }
 
-/// Without the bytes: a document does not belong into a log.
-impl fmt::Debug for File {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "File({:?}, {}, {} bytes)", self.name, self.media_type, self.bytes.len())
-    }
-}
+/// The name of a document that is given without one.
+const DOCUMENT_NAME: &str = "document.pdf";
+/// Readers accept other bytes before the header, this many of them (Adobe's implementation note 13).
+const PDF_HEADER_WITHIN: usize = 1024;
 
 /// Before the bytes are copied, so that an absent document or 2 GB of something else cost nothing.
 pub fn check_pdf(bytes: &[u8]) -> Result<(), Fault> {
-    // Readers accept other bytes before the header, this many of them (Adobe's implementation note 13).
-    const HEADER_WITHIN: usize = 1024;
-    const HEADER: &[u8] = b"%PDF-";
-    if bytes.is_empty() {
-        return Err(Fault::program("pdf", "pdf_empty"));
-    }
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(too_large("pdf"));
     }
-    let head = bytes.get(..HEADER_WITHIN).unwrap_or(bytes);
+    check_head("pdf", bytes)
+}
+
+fn check_head(place: &str, bytes: &[u8]) -> Result<(), Fault> {
+    const HEADER: &[u8] = b"%PDF-";
+    if bytes.is_empty() {
+        return Err(Fault::program(place, "pdf_empty"));
+    }
+    let head = bytes.get(..PDF_HEADER_WITHIN).unwrap_or(bytes);
     if head.windows(HEADER.len()).any(|window| window == HEADER) {
         Ok(())
     } else {
-        Err(Fault::program("pdf", "pdf_not_a_pdf"))
+        Err(Fault::program(place, "pdf_not_a_pdf"))
     }
 }
 
+/// Reads `document`. `bytes` are what [`check_pdf`] accepted; without them it names a file, which stays where it is.
+pub(super) fn document(object: Option<Object>, bytes: Option<Bytes>, faults: &mut Faults) -> File {
+    let (mut name, mut path) = (Some(DOCUMENT_NAME.to_owned()), None);
+    if let Some(mut object) = object {
+        path = object.text("path", faults).map(|path| (object.place_of("path"), path));
+        name = file_name(&mut object, path.as_ref().map(|(_, path)| path.as_str()), name, faults);
+        object.end(faults);
+    }
+    let data = match (path, bytes) {
+        (None, bytes) => Data::Held(bytes.unwrap_or_default()),
+        (Some((place, path)), None) => note(&place, Path::new(&path)).unwrap_or_else(|fault| {
+            faults.push(fault);
+            Data::Held(Bytes::new())
+        }),
+        (Some((place, _)), Some(_)) => {
+            faults.push(Fault::program(place, "document_twice"));
+            Data::Held(Bytes::new())
+        }
+    };
+    File { name: name.unwrap_or_default(), media_type: "application/pdf".to_owned(), data }
+}
+
 /// Reads `attachments`; `used` is what the document takes of [`MAX_FILE_BYTES`].
-pub(super) fn attachments(list: Vec<Value>, used: usize, faults: &mut Faults) -> Vec<File> {
-    let mut left = MAX_FILE_BYTES.saturating_sub(used as u64);
+pub(super) fn attachments(list: Vec<Value>, used: u64, faults: &mut Faults) -> Vec<File> {
+    let mut left = MAX_FILE_BYTES.saturating_sub(used);
     let mut files = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
         if faults.len() >= MAX_FAULTS {
@@ -76,7 +97,7 @@ pub(super) fn attachments(list: Vec<Value>, used: usize, faults: &mut Faults) ->
 fn attachment(object: &mut Object, left: &mut u64, faults: &mut Faults) -> Option<File> {
     let path = object.text("path", faults);
     let encoded = object.text("base64", faults);
-    let name = file_name(object, path.as_deref(), faults);
+    let name = file_name(object, path.as_deref(), None, faults);
     let media_type = media_type(object, name.as_deref(), faults);
     let read = match (path, encoded) {
         (Some(path), None) => read(&object.place_of("path"), Path::new(&path), *left),
@@ -87,7 +108,7 @@ fn attachment(object: &mut Object, left: &mut u64, faults: &mut Faults) -> Optio
     match read {
         Ok(bytes) => {
             *left = left.saturating_sub(bytes.len() as u64);
-            Some(File { name: name?, media_type: media_type?, bytes })
+            Some(File { name: name?, media_type: media_type?, data: Data::Held(bytes) })
         }
         Err(fault) => {
             faults.push(fault);
@@ -96,8 +117,13 @@ fn attachment(object: &mut Object, left: &mut u64, faults: &mut Faults) -> Optio
     }
 }
 
-/// As it is given, else the last part of the path.
-fn file_name(object: &mut Object, path: Option<&str>, faults: &mut Faults) -> Option<String> {
+/// As it is given, else the last part of the path, else what it is `otherwise`.
+fn file_name(
+    object: &mut Object,
+    path: Option<&str>,
+    otherwise: Option<String>,
+    faults: &mut Faults,
+) -> Option<String> {
     let given = object.text("file_name", faults);
     let (place, name) = match (given, path) {
         (Some(given), _) => (object.place_of("file_name"), given),
@@ -107,8 +133,10 @@ fn file_name(object: &mut Object, path: Option<&str>, faults: &mut Faults) -> Op
             (object.place_of("path"), last?)
         }
         (None, None) => {
-            faults.push(Fault::program(object.place_of("file_name"), "file_name_missing"));
-            return None;
+            if otherwise.is_none() {
+                faults.push(Fault::program(object.place_of("file_name"), "file_name_missing"));
+            }
+            return otherwise;
         }
     };
     match check_file_name(&place, &name) {
@@ -165,20 +193,8 @@ fn decode(place: &str, encoded: &str, left: u64) -> Result<Bytes, Fault> {
 }
 
 fn read(place: &str, path: &Path, left: u64) -> Result<Bytes, Fault> {
-    let about = |code| Fault::input(place, code).with("path", shown(&path.to_string_lossy()));
-    let unreadable = |error: &std::io::Error| match error.kind() {
-        ErrorKind::NotFound => about("file_missing"),
-        _ => about("file_unreadable").with("error", error.to_string()),
-    };
-    let file = open(path).map_err(|error| unreadable(&error))?;
-    // Of the opened file, and not of the path: what the path means may have changed in between.
-    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
-    if metadata.is_dir() {
-        return Err(about("file_is_folder"));
-    }
-    if !metadata.is_file() {
-        return Err(about("file_not_regular"));
-    }
+    let at = Given { place, path };
+    let (file, metadata) = at.open()?;
     let stated = metadata.len();
     if stated > left {
         return Err(too_large(place));
@@ -187,13 +203,53 @@ fn read(place: &str, path: &Path, left: u64) -> Result<Bytes, Fault> {
     let capacity = usize::try_from(stated).map_err(|_| no_memory(place, stated))?;
     bytes.try_reserve_exact(capacity).map_err(|_| no_memory(place, stated))?;
     // One byte more than stated: a file that grows is seen, and cannot grow on in our memory.
-    file.take(stated + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    if bytes.len() as u64 == stated { Ok(bytes.into()) } else { Err(about("file_changed")) }
+    file.take(stated + 1).read_to_end(&mut bytes).map_err(|error| at.unreadable(&error))?;
+    if bytes.len() as u64 == stated { Ok(bytes.into()) } else { Err(at.about("file_changed")) }
 }
 
-/// Without waiting: opening a named pipe that nobody writes to would hang the host.
-fn open(path: &Path) -> std::io::Result<OpenFile> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)
+/// Looks at a document's file, and closes it again: a queue of emails must not hold as many files open.
+fn note(place: &str, path: &Path) -> Result<Data, Fault> {
+    let at = Given { place, path };
+    let (file, metadata) = at.open()?;
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(too_large(place));
+    }
+    let mut head = Vec::new();
+    file.take(PDF_HEADER_WITHIN as u64).read_to_end(&mut head).map_err(|error| at.unreadable(&error))?;
+    check_head(place, &head)?;
+    Ok(Data::OnDisk(Arc::new(FileOnDisk::new(path, &metadata))))
+}
+
+/// A path in the JSON.
+struct Given<'g> {
+    place: &'g str,
+    path: &'g Path,
+}
+
+impl Given<'_> {
+    fn open(&self) -> Result<(OpenFile, Metadata), Fault> {
+        let file = disk::open(self.path).map_err(|error| self.unreadable(&error))?;
+        // Of the opened file, and not of the path: what the path means may have changed in between.
+        let metadata = file.metadata().map_err(|error| self.unreadable(&error))?;
+        if metadata.is_dir() {
+            return Err(self.about("file_is_folder"));
+        }
+        if !metadata.is_file() {
+            return Err(self.about("file_not_regular"));
+        }
+        Ok((file, metadata))
+    }
+
+    fn about(&self, code: &'static str) -> Fault {
+        Fault::input(self.place, code).with("path", shown(&self.path.to_string_lossy()))
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Fault {
+        match error.kind() {
+            ErrorKind::NotFound => self.about("file_missing"),
+            _ => self.about("file_unreadable").with("error", error.to_string()),
+        }
+    }
 }
 
 fn too_large(place: &str) -> Fault {
@@ -210,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    fn told(list: Value, used: usize) -> (Vec<File>, Vec<(String, &'static str)>) {
+    fn told(list: Value, used: u64) -> (Vec<File>, Vec<(String, &'static str)>) {
         let Value::Array(list) = list else { panic!("not a list") };
         let mut faults = Faults::new();
         let files = attachments(list, used, &mut faults);
@@ -239,7 +295,7 @@ mod tests {
         );
         assert_eq!(faults, []);
         let seen: Vec<_> =
-            files.iter().map(|file| (file.name.as_str(), file.media_type.as_str(), file.bytes.len())).collect();
+            files.iter().map(|file| (file.name.as_str(), file.media_type.as_str(), file.data.size())).collect();
         assert_eq!(
             seen,
             [("Anexă.csv", "text/csv", 4), ("b.xml", "text/x-b", 4), ("empty", "application/octet-stream", 0)]
@@ -299,7 +355,7 @@ mod tests {
             0,
         );
         assert_eq!(files.iter().map(|file| file.media_type.as_str()).collect::<Vec<_>>(), ["application/octet-stream"]);
-        assert_eq!(&files[0].bytes[..], b"hi");
+        assert_eq!(files[0].data, Data::Held(Bytes::from_static(b"hi")));
         let faults: Vec<_> = faults.iter().map(|(place, code)| (place.as_str(), *code)).collect();
         assert_eq!(
             faults,
@@ -323,7 +379,7 @@ mod tests {
 
     #[test]
     fn all_files_together_are_bounded() {
-        let limit = usize::try_from(MAX_FILE_BYTES).unwrap();
+        let limit = MAX_FILE_BYTES;
         let four = json!([{"base64": "YWJjZA==", "file_name": "a"}]);
         assert_eq!(told(four.clone(), limit - 4).1, []);
         assert_eq!(told(four, limit - 3).1, [("attachments[0].base64".to_owned(), "files_too_large")]);

@@ -8,7 +8,7 @@ use std::{
 
 use lettre::message::{
     MultiPart,
-    header::{ContentDisposition, ContentTransferEncoding, Date, Headers, MIME_VERSION_1_0},
+    header::{ContentDisposition, Date, Headers, MIME_VERSION_1_0},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -19,6 +19,10 @@ use super::{
     text::check_header_text,
 };
 use crate::input::Fault;
+
+/// The last header field of a part, and the empty line behind it.
+const BASE64: &str = "Content-Transfer-Encoding: base64\r\n\r\n";
+const BINARY: &str = "Content-Transfer-Encoding: binary\r\n\r\n";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
@@ -126,28 +130,30 @@ fn content(email: &Email, mut headers: Headers) -> Result<Content, Fault> {
         writer.new_line()?;
         write!(writer, " boundary=\"{boundary}\"")
     })?;
-    let mut text = format!("{headers}\r\n--{boundary}\r\n").into_bytes();
+    let mut segments = Vec::with_capacity(email.files.len() * 4 + 3);
+    segments.push(Segment::Text(headers.to_string().into_bytes()));
+    // A multipart is at least what its parts are (RFC 2045 section 6.4).
+    segments.push(Segment::Either { base64: "\r\n", binary: if email.files.is_empty() { "\r\n" } else { BINARY } });
+    let mut text = format!("--{boundary}\r\n").into_bytes();
     text.extend(MultiPart::alternative_plain_html(email.text.clone(), email.html.clone()).formatted());
-    let mut segments = Vec::with_capacity(email.files.len() * 2 + 1);
     for file in &email.files {
-        text.extend(format!("--{boundary}\r\n{}\r\n", file_headers(file)?).into_bytes());
+        text.extend(format!("--{boundary}\r\n{}", file_headers(file)?).into_bytes());
         segments.push(Segment::Text(std::mem::take(&mut text)));
-        if file.bytes.is_empty() {
-            // The boundary begins with a CRLF, and here no line of base64 brings it.
-            text.extend(b"\r\n");
-        } else {
-            segments.push(Segment::Base64(file.bytes.clone()));
-        }
+        segments.push(Segment::Either { base64: BASE64, binary: BINARY });
+        segments.push(Segment::File(file.data.clone()));
+        // The boundary begins with a CRLF, which the last line of base64 brings, if there is one.
+        let base64 = if file.data.size() == 0 { "\r\n" } else { "" };
+        segments.push(Segment::Either { base64, binary: "\r\n" });
     }
     text.extend(format!("--{boundary}--\r\n").into_bytes());
     segments.push(Segment::Text(text));
     Ok(Content::new(segments))
 }
 
+/// Without how the file is encoded, which differs from server to server.
 fn file_headers(file: &File) -> Result<Headers, Fault> {
     let mut headers = Headers::new();
     add(&mut headers, "Content-Type", "", |writer| header::content_type(&file.media_type, &file.name, writer))?;
-    headers.set(ContentTransferEncoding::Base64);
     headers.set(ContentDisposition::attachment(&file.name));
     Ok(headers)
 }

@@ -3,6 +3,7 @@
 
 mod address;
 mod content;
+mod disk;
 mod files;
 mod header;
 mod mailbox;
@@ -15,7 +16,8 @@ mod text;
 mod tests;
 
 pub use address::{Address, looks_like_address};
-pub use content::{Content, Slice, encode_base64};
+pub use content::{Content, Data, Encoding, Piece, Reader, encode_base64};
+pub use disk::{FileOnDisk, FileProblem, Reading};
 pub use files::{File, check_pdf};
 pub use mailbox::{Mailbox, parse_mailboxes};
 pub use message::{Message, Recipient, Role, Sender, compose, random, recipients};

@@ -10,11 +10,10 @@ use super::{
     files::{self, File},
     mailbox::{MAX_ADDRESSES, Mailbox, parse_mailbox, read_each, split, too_many},
     markdown,
-    text::{self, check_file_name, check_header_text},
+    text::{self, check_header_text},
 };
 use crate::input::{Fault, Faults, Object};
 
-const DOCUMENT_NAME: &str = "document.pdf";
 const DAY_MS: u64 = 86_400_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +53,8 @@ impl Email {
         }
     }
 
-    /// `document` is what [`super::check_pdf`] accepted.
-    pub fn from_json(json: Value, document: Bytes) -> Result<Self, Faults> {
+    /// `document` is what [`super::check_pdf`] accepted; none if the JSON names the document's file.
+    pub fn from_json(json: Value, document: Option<Bytes>) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let email = Object::new(json, "email_json", &mut faults).map(Object::outermost).map(|mut object| {
             let email = read(&mut object, document, &mut faults);
@@ -70,7 +69,7 @@ impl Email {
     }
 }
 
-fn read(object: &mut Object, document: Bytes, faults: &mut Faults) -> Email {
+fn read(object: &mut Object, document: Option<Bytes>, faults: &mut Faults) -> Email {
     let [to, cc, bcc] = recipients(object, faults);
     let reply_to = List::take(object, "reply_to", faults).parse(faults);
     let subject = object.text("subject", faults).unwrap_or_default();
@@ -79,9 +78,8 @@ fn read(object: &mut Object, document: Bytes, faults: &mut Faults) -> Email {
     let partial = object.flag("partial", faults).unwrap_or_default();
     let idempotency_key = idempotency_key(object, faults);
     let total = object.number("total_ms", 1, DAY_MS, faults).map(Duration::from_millis);
-    let used = document.len();
-    let document =
-        File { name: document_name(object, faults), media_type: "application/pdf".to_owned(), bytes: document };
+    let document = files::document(object.object("document", faults), document, faults);
+    let used = document.data.size();
     let mut files = vec![document];
     let attached = object.list("attachments", faults).unwrap_or_default();
     files.extend(files::attachments(attached, used, faults));
@@ -158,16 +156,6 @@ fn body(object: &mut Object, faults: &mut Faults) -> (String, String) {
     Default::default()
 }
 
-fn document_name(object: &mut Object, faults: &mut Faults) -> String {
-    let Some(mut document) = object.object("document", faults) else {
-        return DOCUMENT_NAME.to_owned();
-    };
-    let name = document.text("file_name", faults).unwrap_or_else(|| DOCUMENT_NAME.to_owned());
-    faults.extend(check_file_name(&document.place_of("file_name"), &name).err());
-    document.end(faults);
-    name
-}
-
 /// It goes into a header field of HTTP.
 fn idempotency_key(object: &mut Object, faults: &mut Faults) -> Option<String> {
     const MAX_BYTES: usize = 255;
@@ -194,7 +182,7 @@ mod tests {
     }
 
     fn faults(json: Value) -> Vec<(String, &'static str)> {
-        let faults = Email::from_json(json, pdf()).unwrap_err();
+        let faults = Email::from_json(json, Some(pdf())).unwrap_err();
         faults.into_iter().map(|fault| (fault.place, fault.code)).collect()
     }
 
@@ -207,7 +195,7 @@ mod tests {
                 "attachments": [{"base64": "aGk=", "file_name": "a.txt"}], "partial": true,
                 "idempotency_key": "k-1", "total_ms": 1500,
             }),
-            pdf(),
+            Some(pdf()),
         )
         .unwrap();
         let counts = [&email.to, &email.cc, &email.bcc, &email.reply_to].map(Vec::len);
@@ -223,12 +211,12 @@ mod tests {
 
     #[test]
     fn nearly_everything_may_be_left_out() {
-        let email = Email::from_json(json!({"bcc": "a@b.ro", "to": null, "subject": ""}), pdf()).unwrap();
+        let email = Email::from_json(json!({"bcc": "a@b.ro", "to": null, "subject": ""}), Some(pdf())).unwrap();
         assert_eq!((email.subject.as_str(), email.text.as_str(), email.partial), ("", "", false));
         assert_eq!(email.files[0].name, "document.pdf");
         assert!(email.html.starts_with("<!DOCTYPE html>"));
         let given = json!({"to": "a@b.ro", "body_html": "<p>x</p>\n", "body_text": "x\r"});
-        let email = Email::from_json(given, pdf()).unwrap();
+        let email = Email::from_json(given, Some(pdf())).unwrap();
         assert_eq!((email.html.as_str(), email.text.as_str()), ("<p>x</p>\r\n", "x\r\n"));
     }
 
@@ -262,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_people_type_is_told_to_people() {
-        let blame = |json| Email::from_json(json, pdf()).unwrap_err()[0].blame;
+        let blame = |json| Email::from_json(json, Some(pdf())).unwrap_err()[0].blame;
         assert_eq!(blame(json!({"to": "x"})), Blame::Input);
         assert_eq!(blame(json!({"subject": "x"})), Blame::Input);
         assert_eq!(blame(json!({"to": "a@b.ro", "subject": "\n"})), Blame::Input);
@@ -315,12 +303,12 @@ mod tests {
         let typed = "x y z, ".repeat(10_000);
         assert_eq!(faults(json!({"to": typed})), [("to".to_owned(), "too_many_recipients")]);
         let list = vec!["nobody"; 10_000];
-        let told = Email::from_json(json!({"to": "a@b.ro", "cc": list}), pdf()).unwrap_err();
+        let told = Email::from_json(json!({"to": "a@b.ro", "cc": list}), Some(pdf())).unwrap_err();
         assert_eq!(told, [too_many("cc", 10_001)]);
         assert_eq!(faults(json!({"to": "a@b.ro", "reply_to": list})), [("reply_to".to_owned(), "too_many_recipients")]);
         assert_eq!(faults(json!({"to": vec!["nobody"; 1000]})).len(), MAX_FAULTS);
         assert_eq!(faults(json!({"to": vec![json!(1); 1000], "attachments": vec![json!(1); 1000]})).len(), MAX_FAULTS);
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-        Email::from_json(json!({"to": vec!["a@b.ro"; 600], "cc": vec!["a@b.ro"; 400]}), pdf()).unwrap();
+        Email::from_json(json!({"to": vec!["a@b.ro"; 600], "cc": vec!["a@b.ro"; 400]}), Some(pdf())).unwrap();
     }
 }

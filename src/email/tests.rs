@@ -7,6 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -65,16 +66,25 @@ fn read_back(messages: &[Vec<u8>]) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// All pieces, as they would be written. What is in memory is there at once, without a runtime.
+pub(super) fn written(content: &Content, encoding: Encoding) -> Vec<u8> {
+    let mut reader = content.reader(encoding);
+    let mut out = Vec::new();
+    while let Some(piece) = reader.next().now_or_never().expect("a wait").unwrap() {
+        match piece {
+            Piece::Text(text) => out.extend_from_slice(text),
+            Piece::Lines(raw) => encode_base64(raw, &mut out),
+            Piece::Bytes(raw) => out.extend_from_slice(raw),
+        }
+        assert_eq!(reader.left(), content.size(encoding) - out.len() as u64);
+    }
+    assert_eq!(reader.left(), 0);
+    out
+}
+
 /// The bytes as they would be sent; that they are fit to be sent is checked on the way.
 fn bytes_of(message: &Message) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for slice in message.content.slices() {
-        match slice {
-            Slice::Text(text) => bytes.extend_from_slice(text),
-            Slice::File(raw) => encode_base64(raw, &mut bytes),
-        }
-    }
-    assert_eq!(message.content.size(), bytes.len() as u64);
+    let bytes = written(&message.content, Encoding::Base64);
     assert!(bytes.ends_with(b"\r\n"));
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r\n").expect("a bare LF");
@@ -94,13 +104,18 @@ fn sender() -> Sender {
 }
 
 fn email(json: Value) -> Email {
-    Email::from_json(json, Bytes::from_static(b"%PDF-1.7\nx")).unwrap_or_else(|faults| panic!("{faults:?}"))
+    Email::from_json(json, Some(Bytes::from_static(b"%PDF-1.7\nx"))).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 fn composed(json: Value, sender: &Sender) -> (Message, Value) {
     let message = compose(&email(json), sender).unwrap();
-    let read = read_back(&[bytes_of(&message)]).remove(0);
-    (message, read)
+    let mut read = read_back(&[bytes_of(&message), written(&message.content, Encoding::Binary)]);
+    let (binary, base64) = (read.pop().unwrap(), read.pop().unwrap());
+    for (member, value) in base64.as_object().unwrap() {
+        // Binary has one field more at the top.
+        assert!(member == "keys" || value == &binary[member], "{member}: {value} {}", binary[member]);
+    }
+    (message, base64)
 }
 
 fn envelope(message: &Message) -> Vec<(&str, Role)> {
@@ -355,7 +370,7 @@ proptest! {
             let quoted = format!("\"{}\" <a@b.ro>", name.replace('\\', "\\\\").replace('"', "\\\""));
             let file: String = format!("f{}", file.replace(['/', '\\'], "").replace("=?", "=")).chars().take(80).collect();
             let json = json!({"to": ["x@y.ro", quoted], "subject": subject, "document": {"file_name": file}});
-            if let Ok(email) = Email::from_json(json, Bytes::from_static(b"%PDF-")) {
+            if let Ok(email) = Email::from_json(json, Some(Bytes::from_static(b"%PDF-"))) {
                 messages.push(bytes_of(&compose(&email, &sender()).unwrap()));
                 expected.push((subject, name.trim().to_owned(), file));
             }

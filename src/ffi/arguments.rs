@@ -52,17 +52,22 @@ impl<'a> Arguments<'a> {
 
     /// # Safety
     /// `pointer` is NULL or points to `length` readable bytes that stay in place for `'b`.
-    pub unsafe fn bytes<'b>(&self, name: &'static str, pointer: *const u8, length: usize) -> Result<&'b [u8], Answer> {
+    pub unsafe fn bytes<'b>(
+        &self,
+        name: &'static str,
+        pointer: *const u8,
+        length: usize,
+    ) -> Result<Option<&'b [u8]>, Answer> {
         let words =
             || vec![("argument", name.to_owned()), ("length", length.to_string()), ("bytes", length.to_string())];
         if pointer.is_null() {
-            return Err(if length == 0 { self.null(name) } else { self.refuse("null_with_length", &words()) });
+            return if length == 0 { Ok(None) } else { Err(self.refuse("null_with_length", &words())) };
         }
         if isize::try_from(length).is_err() {
             return Err(self.refuse("bad_length", &words()));
         }
         // SAFETY: as this function's own contract says; the length fits an address range.
-        Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
+        Ok(Some(unsafe { std::slice::from_raw_parts(pointer, length) }))
     }
 }
 

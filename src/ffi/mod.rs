@@ -192,6 +192,8 @@ pub unsafe extern "C" fn mailbutton_send_test(
 ///
 /// `email_json` says to whom, the subject, the body, the document's file name and further attachments. `pdf` points to the
 /// document's `pdf_len` bytes, which are copied before this returns; attachments that are given by path are read before.
+/// Or `pdf` is NULL and `pdf_len` 0, and {"document": {"path": "file"}} in `email_json` names the document's file: it is
+/// read while it is sent, and must stay as it is until the reply has ended. One that does not is never sent.
 /// At most four emails of an account are on their way at a time; more wait for their turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_document(
@@ -205,7 +207,7 @@ pub unsafe extern "C" fn mailbutton_send_document(
         let email = unsafe { arguments.needed("email_json", email_json) }?;
         // SAFETY: header rule 2: bytes in are a pointer to as many readable bytes as the length says.
         let bytes = unsafe { arguments.bytes("pdf", pdf, pdf_len) }?;
-        Ok(account.send_document(email, || self::pdf(bytes)))
+        Ok(account.send_document(email, || bytes.map(self::pdf).transpose()))
     })
 }
 

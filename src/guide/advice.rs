@@ -144,6 +144,8 @@ fn for_http(ending: Ending) -> Vec<Remedy> {
         E::HttpUnauthorized => all(&["check_token"]),
         E::HttpBusy => all(&["try_later", "ask_relay"]),
         E::TooLarge => all(&["make_smaller", "send_link"]),
+        E::FileChanged => all(&["complete_file"]),
+        E::FileUnreadable => all(&["check_file"]),
         E::NoVerdict => all(&["ask_recipient", "ask_relay"]),
         E::BadReply | E::HttpNotFound | E::HttpRedirected => all(&["check_url", "ask_relay"]),
         // What only SMTP servers say stands here for completeness.
@@ -221,6 +223,8 @@ fn for_smtp(situation: &Situation<'_>) -> Vec<Remedy> {
         E::AddressNotSupported => all(&["plain_address"]),
         E::HttpRefused | E::HttpNotFound | E::HttpRedirected => all(&["check_url", "ask_relay"]),
 
+        E::FileChanged => all(&["complete_file"]),
+        E::FileUnreadable => all(&["check_file"]),
         E::NoVerdict => all(&["ask_recipient", "look_in_sent"]),
         E::Internal => all(&["report_bug"]),
     }

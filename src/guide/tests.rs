@@ -270,6 +270,8 @@ const ENDINGS: &[Ending] = &[
     Ending::HttpRefused,
     Ending::HttpNotFound,
     Ending::HttpRedirected,
+    Ending::FileChanged,
+    Ending::FileUnreadable,
     Ending::NoVerdict,
     Ending::Canceled,
     Ending::Internal,

@@ -1,5 +1,7 @@
 //! Every way that a piece of work can end, and what was learnt on the way to it.
 
+use crate::email::FileProblem;
+
 use super::certificate::CertificateFacts;
 
 /// A step of a session, in the words of the report. The order of a report is the order in which they happened.
@@ -103,6 +105,10 @@ pub enum Ending {
     HttpNotFound,
     HttpRedirected,
 
+    /// The document's file is not the one that was given any more.
+    FileChanged,
+    FileUnreadable,
+
     /// The content was sent to its end and no verdict came.
     NoVerdict,
     Canceled,
@@ -159,6 +165,8 @@ impl Ending {
             Self::HttpRefused => "http_refused",
             Self::HttpNotFound => "http_not_found",
             Self::HttpRedirected => "http_redirected",
+            Self::FileChanged => "file_changed",
+            Self::FileUnreadable => "file_unreadable",
             Self::NoVerdict => "no_verdict",
             Self::Canceled => "canceled",
             Self::Internal => "internal",
@@ -203,6 +211,16 @@ impl Failure {
     pub fn words(mut self, words: ServerWords) -> Self {
         self.server = Some(words);
         self
+    }
+}
+
+impl From<FileProblem> for Failure {
+    fn from(problem: FileProblem) -> Self {
+        let ending = match problem {
+            FileProblem::Changed(_) => Ending::FileChanged,
+            FileProblem::Unreadable(_) => Ending::FileUnreadable,
+        };
+        Self::new(ending).detail(problem.to_string())
     }
 }
 

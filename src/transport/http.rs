@@ -2,8 +2,8 @@
 
 use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -12,7 +12,7 @@ use reqwest::{Body, Client, Request, Response, StatusCode, Url, redirect};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::email::File;
+use crate::email::{Data, File, FileProblem, Reading};
 use crate::secret::Secret;
 
 use super::connect::{connect_failure, look_up};
@@ -81,10 +81,16 @@ pub async fn send(
         .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
     let (progress, taken) = mpsc::unbounded_channel();
     let total = body_length(post);
-    let upload = Upload { left: Arc::new(AtomicU64::new(total)), ended: journal.content_ended_flag(), progress };
+    let problem = Arc::default();
+    let upload = Upload {
+        left: Arc::new(AtomicU64::new(total)),
+        ended: journal.content_ended_flag(),
+        problem: Arc::clone(&problem),
+        progress,
+    };
     let request = request(&client, relay, post, &upload)?;
     drop(upload);
-    let mut exchange = Exchange { network, journal, taken, total, recipients };
+    let mut exchange = Exchange { network, journal, taken, problem, total, recipients };
     let response = exchange.run(&client, request).await?;
     verdict(response, network, journal, &redactor).await
 }
@@ -95,6 +101,8 @@ pub async fn send(
 struct Upload {
     left: Arc<AtomicU64>,
     ended: Arc<AtomicBool>,
+    /// Why the document's file could not be given to its end.
+    problem: Arc<OnceLock<FileProblem>>,
     progress: mpsc::UnboundedSender<u64>,
 }
 
@@ -130,7 +138,7 @@ fn body_length(post: &Post) -> u64 {
     if post.files.is_empty() {
         urlencoded(post).len() as u64
     } else {
-        post.files.iter().map(|file| file.bytes.len() as u64).sum()
+        post.files.iter().map(|file| file.data.size()).sum()
     }
 }
 
@@ -147,15 +155,15 @@ fn request(client: &Client, relay: &Relay, post: &Post, upload: &Upload) -> Resu
         builder
             .header("Content-Type", "application/x-www-form-urlencoded")
             .header("Content-Length", body.len())
-            .body(reporting(Bytes::from(body), upload.clone()))
+            .body(reporting(&Data::Held(body.into()), upload.clone()))
     } else {
         let mut form = Form::new();
         for (name, value) in fields(post) {
             form = form.text(name, value.clone());
         }
         for (at, file) in post.files.iter().enumerate() {
-            let length = file.bytes.len() as u64;
-            let part = Part::stream_with_length(reporting(file.bytes.clone(), upload.clone()), length)
+            let length = file.data.size();
+            let part = Part::stream_with_length(reporting(&file.data, upload.clone()), length)
                 .file_name(file.name.clone())
                 .mime_str(&file.media_type)
                 .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
@@ -166,26 +174,56 @@ fn request(client: &Client, relay: &Relay, post: &Post, upload: &Upload) -> Resu
     builder.build().map_err(|error| Failure::new(Ending::Internal).detail(error.without_url().to_string()))
 }
 
-/// A body that tells of each piece as it is taken. The bytes are shared, not copied.
-fn reporting(bytes: Bytes, upload: Upload) -> Body {
-    Body::wrap_stream(stream::unfold((bytes, upload), |(mut rest, upload)| async move {
-        if rest.is_empty() {
-            return None;
-        }
-        if upload.progress.is_closed() {
-            // There is an answer, or nobody wants one any more: the HTTP library would send the rest all the same.
-            return Some((Err(io::Error::other("given up")), (rest, upload)));
-        }
-        let piece = rest.split_to(rest.len().min(PIECE));
-        upload.taken(piece.len() as u64);
-        Some((Ok(piece), (rest, upload)))
+/// A body that tells of each piece as it is taken. The bytes of a held file are shared, not copied; one on the disk is
+/// read while it is sent.
+fn reporting(data: &Data, upload: Upload) -> Body {
+    let (rest, reading) = match data {
+        Data::Held(bytes) => (bytes.clone(), None),
+        Data::OnDisk(file) => (Bytes::new(), Some(file.read())),
+    };
+    Body::wrap_stream(stream::unfold(Source { rest, reading, upload }, |mut source| async move {
+        let piece = source.next().await.transpose()?;
+        Some((piece, source))
     }))
+}
+
+struct Source {
+    /// What was read and not sent yet.
+    rest: Bytes,
+    reading: Option<Reading>,
+    upload: Upload,
+}
+
+impl Source {
+    /// An error ends the request before its end: whoever gets it has not got the whole of it.
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.rest.is_empty()
+            && let Some(reading) = &mut self.reading
+        {
+            let block = reading.next(Vec::new()).await.map_err(|problem| {
+                self.upload.problem.set(problem.clone()).ok();
+                io::Error::other(problem)
+            })?;
+            self.rest = block.map(Bytes::from).unwrap_or_default();
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        if self.upload.progress.is_closed() {
+            // There is an answer, or nobody wants one any more: the HTTP library would send the rest all the same.
+            return Err(io::Error::other("given up"));
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        self.upload.taken(piece.len() as u64);
+        Ok(Some(piece))
+    }
 }
 
 struct Exchange<'e> {
     network: &'e Network,
     journal: &'e Journal,
     taken: mpsc::UnboundedReceiver<u64>,
+    problem: Arc<OnceLock<FileProblem>>,
     total: u64,
     recipients: usize,
 }
@@ -229,6 +267,10 @@ impl Exchange<'_> {
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
+        if let Some(problem) = self.problem.get() {
+            self.journal.begin(Step::Content);
+            return problem.clone().into();
+        }
         if self.journal.has_content_ended() {
             return Failure::new(Ending::NoVerdict).detail(describe(error));
         }

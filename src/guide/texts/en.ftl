@@ -105,7 +105,10 @@ fault-unknown_key = There is no such key.
 fault-unknown_key_near = There is no such key. Is { $nearest } meant?
 
 call-faults = { $place }: { $message }
-call-null_argument = { $argument } is NULL.
+call-null_argument = { $argument ->
+    [pdf] pdf is NULL, and email_json has no document.path: give the bytes of the PDF, or the path of its file.
+   *[other] { $argument } is NULL.
+}
 call-bad_utf8 = { $argument } is not UTF-8: the first wrong byte is at position { $position }.
 call-null_with_length = { $argument } is NULL, but its length is { $length } bytes.
 call-bad_length = { $argument } has { $bytes } bytes, which is more than this machine can hold a copy of.
@@ -150,6 +153,7 @@ fault-files_too_large = The document and the attachments are too large together:
 fault-files_no_memory = There is not enough memory for { $bytes } bytes.
 fault-pdf_empty = The PDF is empty: it has no bytes.
 fault-pdf_not_a_pdf = This is not a PDF: there is no "%PDF-" in its first 1,024 bytes.
+fault-document_twice = Either the bytes of the PDF or the path of its file can be given, not both.
 fault-attachment_twice = Either path or base64 can be given, not both.
 fault-attachment_missing = Either path or base64 must be given.
 fault-file_name_missing = An attachment that is given as base64 needs a file_name.
@@ -315,6 +319,9 @@ problem-http_refused = The web service reported an error.
 problem-http_not_found = There is no email service at this web address. The email was not sent.
 problem-http_redirected = The web service wants to send the document on to another address, which is not done for safety. The email was not sent.
 
+problem-file_changed = The document's file was changed, replaced or deleted before the email was complete. It was not sent.
+problem-file_unreadable = The document's file could not be read. The email was not sent.
+
 problem-no_verdict = The email was sent to { $host } completely, but it is not known whether it was accepted. It may or may not have been delivered, and is not sent again by itself.
 problem-canceled = Sending was cancelled. Nothing was sent.
 problem-internal = Something inside mailbutton went wrong. This is a bug in mailbutton.
@@ -372,6 +379,8 @@ advice-send_link = Send a link to the document instead.
 advice-plain_address = Ask the recipient for an address with only the letters A to Z, or use a provider that supports such addresses.
 advice-check_url = Check the web service's address with its operator.
 advice-ask_relay = Ask the operator of the web service, and show them this message.
+advice-complete_file = Send the email again when the document's file is complete and nothing writes to it any more.
+advice-check_file = Check that the document's file can be opened, and send the email again.
 advice-ask_recipient = Ask the recipient whether the email arrived before you send it again.
 advice-look_in_sent = Look into the Sent folder of your mailbox: many providers put a copy of what was sent there.
 advice-report_bug = Report this to the maker of { $program }.

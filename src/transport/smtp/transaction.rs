@@ -1,6 +1,8 @@
 //! One email from MAIL to the verdict (RFC 5321 section 3.3). All recipients or none, unless partial delivery is allowed.
 
-use crate::email::{Content, Message, Slice, encode_base64};
+use tokio::time::timeout;
+
+use crate::email::{Encoding, FileProblem, Message, Piece, Reader, encode_base64};
 
 use super::super::{Deadlines, Ending, Failure, Journal, Outcome, Step};
 use super::reply::{Class, Reply};
@@ -50,8 +52,10 @@ impl Transaction<'_> {
         };
         if is_too_large {
             failure.ending = Ending::TooLarge;
-            failure.size =
-                Some((self.message.content.size(), self.session.extensions.size_limit().unwrap_or_default()));
+            failure.size = Some((
+                self.message.content.size(Encoding::Base64),
+                self.session.extensions.size_limit().unwrap_or_default(),
+            ));
         } else if self.session.wants_encryption(words) {
             failure.ending = Ending::EncryptionRequired;
         } else if words.code == 530 && !self.session.is_logged_in {
@@ -62,7 +66,7 @@ impl Transaction<'_> {
 
     async fn sender(&mut self) -> Result<(), Failure> {
         self.journal.begin(Step::Sender);
-        let (message, size) = (self.message, self.message.content.size());
+        let (message, size) = (self.message, self.message.content.size(Encoding::Base64));
         let mut line = format!("MAIL FROM:<{}>", message.sender.as_str());
         if let Some(limit) = self.session.extensions.size_limit()
             && size > limit
@@ -131,51 +135,52 @@ impl Transaction<'_> {
 
     async fn content(&mut self) -> Result<(), Failure> {
         self.journal.begin(Step::Content);
+        let message = self.message;
+        let mut reader = message.content.reader(Encoding::Base64);
+        self.read_content(reader.ready()).await?;
         let reply = self.command("DATA\r\n").await?;
         if reply.code != 354 {
             return Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]));
         }
         self.session.in_content = true;
-        self.upload().await.map_err(|failure| self.judged(failure))
+        self.upload(reader).await.map_err(|failure| self.judged(failure))
     }
 
-    async fn upload(&mut self) -> Result<(), Failure> {
-        let content: &Content = &self.message.content;
-        let (total, mut done) = (content.size(), 0);
+    /// The server waits while the disk is waited for: it may take as long as the server itself.
+    async fn read_content<T>(&self, read: impl Future<Output = Result<T, FileProblem>>) -> Result<T, Failure> {
+        let read = timeout(self.deadlines.upload, read).await;
+        Ok(read.unwrap_or_else(|_| Err(FileProblem::Unreadable("reading it took too long".to_owned())))?)
+    }
+
+    async fn upload(&mut self, mut reader: Reader<'_>) -> Result<(), Failure> {
+        let total = reader.left();
         self.journal.found(|found| found.bytes = Some(total));
-        let mut slices = content.slices();
         let mut stuffing = Stuffing::default();
         let mut flight = Vec::with_capacity(FLIGHT);
-        let mut next = slices.next();
-        while let Some(slice) = next {
-            match slice {
-                Slice::Text(text) => {
-                    stuffing.stuff(text, &mut flight);
-                    done += text.len() as u64;
-                }
+        while let Some(piece) = self.read_content(reader.next()).await? {
+            match piece {
+                Piece::Text(text) => stuffing.stuff(text, &mut flight),
                 // Base64 never begins a line with a dot, and a file's lines are whole.
-                Slice::File(raw) => {
-                    let before = flight.len();
-                    encode_base64(raw, &mut flight);
-                    done += (flight.len() - before) as u64;
-                }
+                Piece::Lines(raw) => encode_base64(raw, &mut flight),
+                Piece::Bytes(raw) => flight.extend_from_slice(raw),
             }
-            next = slices.next();
-            match next {
-                // The end of a file, the boundary behind it and the dot travel in one write.
-                Some(Slice::Text(text)) if text.len() <= SMALL => continue,
-                Some(_) => self.session.wire.upload(&flight, self.deadlines.upload).await?,
-                None => {
-                    flight.extend_from_slice(b".\r\n");
-                    // Nothing may have been said before the dot.
-                    self.session.wire.quiet().map_err(as_content)?;
-                    self.session.wire.upload(&flight, self.deadlines.upload).await?;
-                    self.journal.content_ended();
-                }
+            let left = reader.left();
+            if left == 0 {
+                break;
             }
-            flight.clear();
-            self.journal.uploaded(done, total);
+            // The end of a file, the boundary behind it and the dot travel in one write.
+            if flight.len() >= FULL && left > SMALL {
+                self.session.wire.upload(&flight, self.deadlines.upload).await?;
+                flight.clear();
+                self.journal.uploaded(total - left, total);
+            }
         }
+        flight.extend_from_slice(b".\r\n");
+        // Nothing may have been said before the dot.
+        self.session.wire.quiet().map_err(as_content)?;
+        self.session.wire.upload(&flight, self.deadlines.upload).await?;
+        self.journal.content_ended();
+        self.journal.uploaded(total, total);
         // Bytes that the TLS layer still holds may be the dot: a flush that fails is as uncertain as a verdict that does not come.
         self.session.wire.flush(self.deadlines.upload).await.map_err(no_verdict)
     }
@@ -201,10 +206,12 @@ impl Transaction<'_> {
     }
 }
 
-/// A text that goes into the same write as what is before it.
-const SMALL: usize = 4096;
-/// A full slice of a file in base64, the boundary behind it, and the dot.
-const FLIGHT: usize = 65_520 + SMALL;
+/// What is collected before it is written: one slice of a file is enough, a few lines of header are not.
+const FULL: usize = 16 * 1024;
+/// An end that goes into the same write as what is before it.
+const SMALL: u64 = 4096;
+/// Texts that are not full, a slice of a file in base64, and an end.
+const FLIGHT: usize = FULL + 65_520 + 4096;
 
 /// After the end of the content, whatever goes wrong leaves open what the server did with it.
 fn no_verdict(failure: Failure) -> Failure {
