@@ -207,7 +207,8 @@ mailbutton_reply *mailbutton_send_test(const mailbutton_account *account,
  document's `pdf_len` bytes, which are copied before this returns; attachments that are given by path are read before.
  Or `pdf` is NULL and `pdf_len` 0, and {"document": {"path": "file"}} in `email_json` names the document's file: it is
  read while it is sent, and must stay as it is until the reply has ended. One that does not is never sent.
- At most four emails of an account are on their way at a time; more wait for their turn.
+ At most as many emails of an account as the option `connections` says (four) are on their way at a time; more wait for
+ their turn, and go out on the same connections.
  */
 mailbutton_reply *mailbutton_send_document(const mailbutton_account *account,
                                            const char *email_json,

@@ -1,27 +1,31 @@
 //! An email on its way: what is sent, to whom, and by which route.
 
-use crate::email::{self, Email, Mailbox, Message, Recipient, Role};
+use std::sync::Arc;
+
+use crate::email::{self, Email, Mailbox, Recipient, Role};
 use crate::form::{Route, Settings};
 use crate::input::Fault;
 use crate::transport::Step;
 use crate::transport::http::{Post, Relay};
-use crate::transport::smtp::{Security, Server};
+use crate::transport::smtp::{Security, Submission};
 
 /// By which route, in which form.
 pub enum Delivery {
-    Smtp { server: Box<Server>, message: Box<Message>, partial: bool },
+    Smtp(Submission),
     Http { relay: Box<Relay>, post: Box<Post>, recipients: Vec<Recipient> },
 }
 
 impl Delivery {
-    pub fn new(settings: Settings, email: Email) -> Result<Self, Fault> {
+    /// `chunking`: the hosts that the program knows to do CHUNKING well.
+    pub fn new(settings: Settings, email: Email, chunking: &[String]) -> Result<Self, Fault> {
         let Settings { sender_name, copy_to, reply_to, route } = settings;
         match route {
-            Route::Smtp { server, sender } => {
+            Route::Smtp { mut server, sender } => {
+                server.chunks_well = chunking.contains(&server.host);
                 let name = Some(sender_name).filter(|name| !name.is_empty());
                 let sender = email::Sender { from: Mailbox { name, address: sender }, copy_to, reply_to };
-                let message = Box::new(email::compose(&email, &sender)?);
-                Ok(Self::Smtp { server, message, partial: email.partial })
+                let message = Arc::new(email::compose(&email, &sender)?);
+                Ok(Self::Smtp(Submission { server: Arc::new(*server), message, partial: email.partial }))
             }
             Route::Http(relay) => {
                 let recipients = email::recipients(&email, &copy_to);
@@ -49,7 +53,7 @@ impl Delivery {
 
     /// The steps of a session that goes well, in a person's order.
     pub fn steps(&self) -> Vec<Step> {
-        let Self::Smtp { server, .. } = self else {
+        let Self::Smtp(Submission { server, .. }) = self else {
             return vec![Step::Name, Step::Connect, Step::Content, Step::Verdict];
         };
         let mut steps = vec![Step::Name, Step::Connect];
@@ -66,7 +70,7 @@ impl Delivery {
     /// In the order of the journal's outcomes.
     pub fn recipients(&self) -> Vec<(&str, Role)> {
         let recipients = match self {
-            Self::Smtp { message, .. } => &message.recipients,
+            Self::Smtp(Submission { message, .. }) => &message.recipients,
             Self::Http { recipients, .. } => recipients,
         };
         recipients.iter().map(|recipient| (recipient.address.as_str(), recipient.role)).collect()

@@ -24,6 +24,7 @@ use crate::reply::{Answer, Reply, Status};
 use crate::store::{Saved, Store, StoreError};
 
 use options::{NetworkOptions, Options};
+use send::StepTexts;
 use worker::Worker;
 
 pub use crate::email::check_pdf;
@@ -42,6 +43,8 @@ pub struct Account {
     network: Arc<NetworkOptions>,
     /// Made with the first form.
     schemas: OnceBox<Schemas>,
+    /// Made with the first piece of work.
+    step_texts: OnceBox<Arc<StepTexts>>,
     /// Started with the first piece of work, and anew in a child after `fork()`.
     worker: ArcSwapOption<Worker>,
 }
@@ -66,6 +69,7 @@ impl Account {
             store,
             network: Arc::new(network),
             schemas: OnceBox::new(),
+            step_texts: OnceBox::new(),
             worker: ArcSwapOption::empty(),
         })
     }
@@ -178,6 +182,10 @@ impl Account {
             Err(fault) => return Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),
         };
         send::document(self, json, pdf).unwrap_or_else(Reply::ready)
+    }
+
+    fn step_texts(&self) -> Arc<StepTexts> {
+        Arc::clone(self.step_texts.get_or_init(|| Box::new(Arc::new(StepTexts::new(&self.texts)))))
     }
 
     /// The saved settings, ready for use.

@@ -7,16 +7,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::form::host_name;
 use crate::guide::Texts;
-use crate::input::{Fault, Faults, Object, parse};
+use crate::input::{Blame, Fault, Faults, Object, parse};
 use crate::reply::{Answer, Status};
 use crate::secret::Secret;
 use crate::store::{KeySource, Store};
-use crate::transport::{BadRoots, Deadlines, Network, Roots};
+use crate::transport::{BadRoots, CONNECTIONS, Deadlines, Network, Roots};
 
 use super::{fault, saved};
 
 const MAX_OPTIONS: usize = 64 * 1024;
+/// More connections at a time than any provider takes from one account.
+const MOST_CONNECTIONS: u64 = 64;
 /// A day: longer deadlines are mistakes.
 const LONGEST_DEADLINE: u64 = 24 * 60 * 60 * 1000;
 
@@ -31,11 +34,14 @@ pub struct NetworkOptions {
     roots: Roots,
     pub deadlines: Deadlines,
     hello_name: Option<String>,
+    connections: usize,
+    /// The hosts that the program knows to do CHUNKING well.
+    pub chunking: Vec<String>,
 }
 
 impl NetworkOptions {
     pub fn network(&self) -> Network {
-        Network::new(self.roots.clone(), self.deadlines.clone(), self.hello_name.clone())
+        Network::new(self.roots.clone(), self.deadlines.clone(), self.hello_name.clone(), self.connections)
     }
 }
 
@@ -65,6 +71,8 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         roots: ca_file(&mut object, &mut faults),
         deadlines: deadlines(&mut object, &mut faults),
         hello_name: hello_name(&mut object, &mut faults),
+        connections: connections(&mut object, &mut faults),
+        chunking: chunking(&mut object, &mut faults),
     };
     object.end(&mut faults);
     if !faults.is_empty() {
@@ -139,6 +147,24 @@ fn hello_name(object: &mut Object, faults: &mut Faults) -> Option<String> {
         faults.push(Fault::program("hello_name", "hello_name_invalid"));
     }
     Some(name)
+}
+
+fn connections(object: &mut Object, faults: &mut Faults) -> usize {
+    let given = object.number("connections", 1, MOST_CONNECTIONS, faults);
+    given.and_then(|number| usize::try_from(number).ok()).unwrap_or(CONNECTIONS)
+}
+
+fn chunking(object: &mut Object, faults: &mut Faults) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for (index, host) in object.list("chunking", faults).unwrap_or_default().into_iter().enumerate() {
+        let place = format!("chunking[{index}]");
+        match host.as_str().map(|text| host_name(&place, text)) {
+            Some(Ok(host)) => hosts.push(host),
+            Some(Err(fault)) => faults.push(Fault { blame: Blame::Program, ..fault }),
+            None => faults.push(Fault::program(place, "wrong_type_expected").with("expected", "a host name")),
+        }
+    }
+    hosts
 }
 
 fn deadlines(object: &mut Object, faults: &mut Faults) -> Deadlines {

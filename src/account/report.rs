@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::email::Role;
 use crate::guide::{Problem, Refused, Situation, Texts, explain, provider_of_login};
 use crate::reply::{Answer, Status};
-use crate::transport::smtp::Security;
+use crate::transport::smtp::{Security, Submission};
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
 
 use super::delivery::Delivery;
@@ -84,7 +84,7 @@ pub fn answer(
         Err(failure) => failed(texts, delivery, failure, journal),
     };
     let (message_id, key) = match delivery {
-        Delivery::Smtp { message, .. } => (Some(message.message_id.clone()), None),
+        Delivery::Smtp(Submission { message, .. }) => (Some(message.message_id.clone()), None),
         Delivery::Http { post, .. } => (None, post.idempotency_key.clone()),
     };
     answer
@@ -92,14 +92,19 @@ pub fn answer(
         .with_some("idempotency_key", key)
         .with("recipients", recipients(delivery, journal))
         .with("steps", steps(texts, delivery, journal))
+        .with_some("transcript", journal.transcript().map(|transcript| transcript.text()))
 }
 
-/// Those that happened, and after a failure those that did not get their turn.
+/// Those that happened, and after a failure those that did not get their turn. On a connection that was there already,
+/// its opening is no part of this.
 fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
     let records = journal.steps();
     let mut steps: Vec<Value> =
         records.iter().map(|record| step(texts, record, if record.failed { "failed" } else { "ok" })).collect();
-    let is_missing = |planned: &Step| records.iter().all(|record| record.step != *planned);
+    let is_reused = records.iter().any(|record| record.found.reused);
+    let is_missing = |planned: &Step| {
+        records.iter().all(|record| record.step != *planned) && !(is_reused && planned.is_of_the_opening())
+    };
     steps.extend(
         delivery
             .steps()
@@ -149,7 +154,7 @@ fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journ
 
 fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step>) -> Situation<'s> {
     match delivery {
-        Delivery::Smtp { server, message, .. } => {
+        Delivery::Smtp(Submission { server, message, .. }) => {
             let username = server.login.as_ref().map_or("", |login| login.username.as_str());
             Situation {
                 failure,
@@ -241,6 +246,7 @@ fn found(found: &Found) -> Value {
     put("size_limit", found.size_limit.map(Value::from));
     put("mechanism", found.mechanism.map(Value::from));
     put("bytes", found.bytes.map(Value::from));
+    put("reused", found.reused.then_some(Value::Bool(true)));
     Value::Object(members)
 }
 

@@ -1,6 +1,6 @@
 //! Sending: a document, or a test.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,19 +41,20 @@ pub fn document(
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
     let settings = account.settings()?;
     let total = email.total.or(account.network.deadlines.total);
-    let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
-    start(account, delivery, total, None)
+    let delivery = Delivery::new(settings, email, &account.network.chunking).map_err(|fault| refuse(&[fault]))?;
+    start(account, Work { delivery, total, tested: None, has_transcript: false })
 }
 
 pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
     let texts = &account.texts;
     let mut faults = Faults::new();
     let mut unsaved = None;
-    let (mut to, mut total) = (None, None);
+    let (mut to, mut total, mut has_transcript) = (None, None, false);
     if let Some(mut object) = Object::new(json, "test_json", &mut faults).map(Object::outermost) {
         unsaved = object.take("settings").map(|json| Values::from_json(json, "settings", &mut faults));
         to = object.text("to", &mut faults).and_then(|text| one_mailbox(&text, &mut faults));
         total = object.number("total_ms", 1, 86_400_000, &mut faults).map(Duration::from_millis);
+        has_transcript = object.flag("transcript", &mut faults).unwrap_or_default();
         object.end(&mut faults);
     }
     if !faults.is_empty() {
@@ -78,10 +79,11 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         },
     };
     let email = Email::test(recipient.clone(), texts.get("test_subject"), &texts.get("test_body"));
-    let delivery =
-        Delivery::new(settings, email).map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
-    let total = total.unwrap_or(account.network.deadlines.test);
-    start(account, delivery, Some(total), Some(recipient.address.as_str().to_owned()))
+    let delivery = Delivery::new(settings, email, &account.network.chunking)
+        .map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
+    let total = Some(total.unwrap_or(account.network.deadlines.test));
+    let tested = Some(recipient.address.as_str().to_owned());
+    start(account, Work { delivery, total, tested, has_transcript })
 }
 
 fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
@@ -94,17 +96,21 @@ fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
     list.pop()
 }
 
-/// `tested`: the recipient of a test.
-fn start(
-    account: &Account,
+/// One piece of work.
+struct Work {
     delivery: Delivery,
     total: Option<Duration>,
+    /// The recipient of a test.
     tested: Option<String>,
-) -> Result<Reply, Answer> {
+    has_transcript: bool,
+}
+
+fn start(account: &Account, work: Work) -> Result<Reply, Answer> {
     let worker = worker(account)?;
     let (reply, job) = pending();
     let texts = Arc::clone(&account.texts);
-    worker.submit(move |network| Box::pin(run(network, texts, delivery, total, tested, job)));
+    let steps = account.step_texts();
+    worker.submit(move |network| Box::pin(run(network, texts, steps, work, job)));
     Ok(reply)
 }
 
@@ -126,32 +132,23 @@ fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
     }
 }
 
-async fn run(
-    network: Rc<Network>,
-    texts: Arc<Texts>,
-    delivery: Delivery,
-    total: Option<Duration>,
-    tested: Option<String>,
-    job: Job,
-) {
+async fn run(network: Rc<Network>, texts: Arc<Texts>, steps: Arc<StepTexts>, work: Work, job: Job) {
+    let Work { delivery, total, tested, has_transcript } = work;
     let job = Rc::new(job);
     let listener = {
-        let (job, texts) = (Rc::clone(&job), Arc::clone(&texts));
+        let job = Rc::clone(&job);
         Box::new(move |step: Step, permille| {
-            let text = CString::new(texts.get(&format!("step-{}", step.code()))).unwrap_or_default();
-            job.progress(Progress { step: step.code(), text: text.into(), permille });
+            job.progress(Progress { step: step.code(), text: steps.of(step), permille });
         })
     };
-    let journal = Journal::new(delivery.recipients().len(), listener);
-    let work = async {
-        // A test is not kept waiting by a hundred statements that are on their way.
-        let _turn = if tested.is_none() { Some(network.turn(&journal).await) } else { None };
-        work(&network, &delivery, &journal).await
-    };
+    let mut journal = Journal::new(delivery.recipients().len(), listener);
+    if has_transcript {
+        journal = journal.with_transcript();
+    }
     // The work is looked at first: a verdict that is here counts, though the host gave up in the same moment.
     let ended = tokio::select! {
         biased;
-        ended = work => ended,
+        ended = deliver(&network, &delivery, tested.is_some(), &journal) => ended,
         () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
         () = overdue(total) => Err(cut_short(&journal, Ending::OutOfTime)),
     };
@@ -169,10 +166,29 @@ async fn run(
     }
 }
 
-async fn work(network: &Network, delivery: &Delivery, journal: &Journal) -> Result<Ending, Failure> {
+async fn deliver(network: &Network, delivery: &Delivery, is_test: bool, journal: &Journal) -> Result<Ending, Failure> {
     match delivery {
-        Delivery::Smtp { server, message, partial } => smtp::send(server, network, message, *partial, journal).await,
-        Delivery::Http { relay, post, recipients } => http::send(relay, network, post, recipients.len(), journal).await,
+        // A test is not kept waiting by a hundred statements that are on their way.
+        Delivery::Smtp(submission) if is_test => smtp::test(submission, network, journal).await,
+        Delivery::Smtp(submission) => smtp::send(submission, network, journal).await,
+        Delivery::Http { relay, post, recipients } => {
+            let _turn = if is_test { None } else { network.turn(journal).await };
+            http::send(relay, network, post, recipients.len(), journal).await
+        }
+    }
+}
+
+/// What progress calls each step. It is told for each percent of a thousand emails, and made once.
+pub struct StepTexts([Arc<CStr>; Step::ALL.len()]);
+
+impl StepTexts {
+    pub fn new(texts: &Texts) -> Self {
+        Self(Step::ALL.map(|step| CString::new(texts.get(&format!("step-{}", step.code()))).unwrap_or_default().into()))
+    }
+
+    fn of(&self, step: Step) -> Arc<CStr> {
+        let found = Step::ALL.into_iter().zip(&self.0).find(|(known, _)| *known == step);
+        found.map_or_else(|| Arc::from(c""), |(_, text)| Arc::clone(text))
     }
 }
 

@@ -65,6 +65,7 @@ fn run(runtime: Runtime, options: &NetworkOptions, mut work: mpsc::UnboundedRece
         }
     }));
     // The account is gone; what was begun goes on to its end, within its deadlines.
+    runtime.block_on(tasks.run_until(async { network.close() }));
     runtime.block_on(tasks);
     // A name lookup that hangs in the system's resolver must not hold the thread.
     runtime.shutdown_background();

@@ -221,6 +221,7 @@ impl Checker<'_> {
                 trust: parts.fingerprint.map_or(Trust::Authorities, Trust::Pinned),
                 login,
                 allow_insecure_login: values.flag("allow_insecure_login"),
+                chunks_well: false,
             };
             Route::Smtp { server: Box::new(server), sender: parts.sender? }
         };

@@ -16,5 +16,6 @@ pub use check::{Purpose, belonging, check};
 pub use fields::{FIELDS, Kind};
 pub use render::{Sheet, render};
 pub use schema::Schemas;
+pub use server_name::host as host_name;
 pub use settings::{Route, Settings, Stored};
 pub use values::Values;

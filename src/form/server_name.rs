@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::input::Fault;
 
 /// The host as it is looked up: an A-label name or an IP address.
-pub fn host(key: &'static str, text: &str) -> Result<String, Fault> {
+pub fn host(key: &str, text: &str) -> Result<String, Fault> {
     let fault = |code| Err(Fault::input(key, code));
     if let Some((scheme, _)) = text.split_once("://") {
         return Err(Fault::input(key, "host_has_scheme").with("scheme", format!("{scheme}://")));

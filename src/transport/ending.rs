@@ -7,7 +7,7 @@ use super::certificate::CertificateFacts;
 /// A step of a session, in the words of the report. The order of a report is the order in which they happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Waiting for one of the connections that an account has at a time.
+    /// Waiting for one of the connections that an account has at a time, or for as long as the server wants.
     Turn,
     Name,
     Connect,
@@ -21,6 +21,27 @@ pub enum Step {
 }
 
 impl Step {
+    pub const ALL: [Self; 10] = [
+        Self::Turn,
+        Self::Name,
+        Self::Connect,
+        Self::Tls,
+        Self::Greeting,
+        Self::Login,
+        Self::Sender,
+        Self::Recipient,
+        Self::Content,
+        Self::Verdict,
+    ];
+
+    /// What happens once for a connection, however many emails it carries.
+    pub fn is_of_the_opening(self) -> bool {
+        match self {
+            Self::Name | Self::Connect | Self::Tls | Self::Greeting | Self::Login => true,
+            Self::Turn | Self::Sender | Self::Recipient | Self::Content | Self::Verdict => false,
+        }
+    }
+
     /// Stable; part of the replies.
     pub fn code(self) -> &'static str {
         match self {

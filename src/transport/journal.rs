@@ -3,12 +3,14 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::certificate::CertificateFacts;
 use super::ending::{Ending, Failure, Outcome, ServerWords, Step};
+use super::transcript::Transcript;
 
 /// What a step found out, for the report.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,8 @@ pub struct Found {
     pub size_limit: Option<u64>,
     pub mechanism: Option<&'static str>,
     pub bytes: Option<u64>,
+    /// The connection had carried another email before.
+    pub reused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +45,7 @@ pub type Listener = Box<dyn Fn(Step, u16)>;
 pub struct Journal {
     inner: RefCell<Inner>,
     listener: Listener,
+    transcript: Option<Rc<Transcript>>,
 }
 
 struct Inner {
@@ -62,7 +67,35 @@ impl Journal {
             content_ended: Arc::default(),
             permille: 0,
         };
-        Self { inner: RefCell::new(inner), listener }
+        Self { inner: RefCell::new(inner), listener, transcript: None }
+    }
+
+    /// With what is said on the connection, too.
+    #[must_use]
+    pub fn with_transcript(mut self) -> Self {
+        self.transcript = Some(Rc::new(Transcript::new()));
+        self
+    }
+
+    pub fn transcript(&self) -> Option<Rc<Transcript>> {
+        self.transcript.clone()
+    }
+
+    /// A remark for the transcript.
+    pub fn note(&self, text: &str) {
+        if let Some(transcript) = &self.transcript {
+            transcript.note(text);
+        }
+    }
+
+    /// Another try, after one in which nothing was accepted: what it found out is of no more interest.
+    pub fn start_over(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.records.clear();
+        inner.open = false;
+        inner.permille = 0;
+        inner.content_ended.store(false, Ordering::Release);
+        inner.outcomes.fill(Outcome::NotSent);
     }
 
     /// Ends the step before it well, and begins this one. A step that goes on (the greeting after STARTTLS) is one record.
@@ -91,6 +124,15 @@ impl Journal {
         if let Some(record) = self.inner.borrow_mut().records.last_mut() {
             note(&mut record.found);
         }
+    }
+
+    /// The connection was there already.
+    pub fn reused(&self, peer: SocketAddr) {
+        self.begin(Step::Connect);
+        self.found(|found| {
+            found.address = Some(peer);
+            found.reused = true;
+        });
     }
 
     pub fn server_said(&self, words: ServerWords) {

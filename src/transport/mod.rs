@@ -9,6 +9,7 @@ pub mod http;
 mod journal;
 pub mod smtp;
 mod tls;
+mod transcript;
 mod words;
 
 pub use certificate::{CertificateFacts, Fingerprint};
@@ -17,11 +18,13 @@ pub use ending::{Ending, Failure, Outcome, ServerWords, Step};
 pub use journal::{Found, Journal, StepRecord};
 pub use tls::{BadRoots, Roots, Trust};
 
-use tls::Tls;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::rc::Rc;
 
-/// How many emails of an account are on their way at a time: providers refuse who comes with many connections at once.
-const AT_A_TIME: usize = 4;
+use smtp::{Permit, Place, Pool, Turn};
+use tls::Tls;
+
+/// How many connections an account has open at a time, unless the host says otherwise.
+pub const CONNECTIONS: usize = 4;
 
 /// What every session of an account shares.
 pub struct Network {
@@ -29,20 +32,24 @@ pub struct Network {
     deadlines: Deadlines,
     /// The name for EHLO, where the host wants one of its own.
     hello_name: Option<String>,
-    turns: Semaphore,
+    pool: Rc<Pool>,
 }
 
 impl Network {
-    pub fn new(roots: Roots, deadlines: Deadlines, hello_name: Option<String>) -> Self {
-        Self { tls: Tls::new(roots), deadlines, hello_name, turns: Semaphore::new(AT_A_TIME) }
+    pub fn new(roots: Roots, deadlines: Deadlines, hello_name: Option<String>, connections: usize) -> Self {
+        Self { tls: Tls::new(roots), deadlines, hello_name, pool: Pool::new(connections) }
     }
 
-    /// Waits, where others are before us; the journal then says so.
-    pub async fn turn(&self, journal: &Journal) -> Option<SemaphorePermit<'_>> {
-        if let Ok(turn) = self.turns.try_acquire() {
-            return Some(turn);
+    /// A connection that is not SMTP's.
+    pub async fn turn(&self, journal: &Journal) -> Option<Permit> {
+        match self.pool.turn(None, Place::Last, journal).await {
+            Some(Turn::Open(permit)) => Some(permit),
+            Some(Turn::Reuse(_) | Turn::Ahead(_)) | None => None,
         }
-        journal.begin(Step::Turn);
-        self.turns.acquire().await.ok()
+    }
+
+    /// The account is gone: what was begun goes on to its end, and no connection is kept.
+    pub fn close(&self) {
+        self.pool.close();
     }
 }

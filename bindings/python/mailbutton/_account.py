@@ -108,10 +108,15 @@ class Account:
         return _answer(_library.button(self._open(), _encode(document)))
 
     def start_test(
-        self, settings: Optional[Json] = None, to: Optional[str] = None, *, total_ms: Optional[int] = None
+        self,
+        settings: Optional[Json] = None,
+        to: Optional[str] = None,
+        *,
+        total_ms: Optional[int] = None,
+        transcript: bool = False,
     ) -> Job:
         """Begins to send a test email with the saved settings, or with `settings` that are not saved yet."""
-        test = {"settings": settings, "to": to, "total_ms": total_ms}
+        test = {"settings": settings, "to": to, "total_ms": total_ms, "transcript": transcript or None}
         given = {name: value for name, value in test.items() if value is not None}
         return Job(_library.send_test(self._open(), _encode(given)))
 
@@ -127,10 +132,11 @@ class Account:
         to: Optional[str] = None,
         *,
         total_ms: Optional[int] = None,
+        transcript: bool = False,
         on_progress: Optional[OnProgress] = None,
     ) -> Reply:
         """Sends a test email and reports each step. An exception on the way, Ctrl-C too, cancels it."""
-        with self.start_test(settings, to, total_ms=total_ms) as job:
+        with self.start_test(settings, to, total_ms=total_ms, transcript=transcript) as job:
             return job.result(on_progress=on_progress)
 
     def send_document(self, email: Json, pdf: Any, *, on_progress: Optional[OnProgress] = None) -> Reply:

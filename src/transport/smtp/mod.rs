@@ -1,17 +1,28 @@
-//! SMTP submission: one session from the name lookup to the verdict.
+//! SMTP submission: one session from the name lookup to the verdict, and the next emails on the same connection.
 
+mod envelope;
 mod extensions;
+mod limits;
 mod login;
+mod pool;
 mod reply;
 mod session;
 mod transaction;
+mod upload;
 mod wire;
+
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::email::Message;
 use crate::secret::Secret;
 
-use super::{Ending, Failure, Journal, Network, Trust, deadlines};
+use super::{Ending, Failure, Journal, Network, Trust};
 use session::Session;
+use transaction::{End, Transaction};
+
+pub use pool::{Permit, Place, Pool, Turn};
+pub use reply::Reply;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
@@ -28,7 +39,8 @@ pub struct Login {
     pub password: Secret,
 }
 
-/// The server of an account.
+/// The server of an account. Connections are shared between emails for equal servers only: the same trust, login and
+/// secret, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// An A-label or an IP address.
@@ -38,32 +50,146 @@ pub struct Server {
     pub trust: Trust,
     pub login: Option<Login>,
     pub allow_insecure_login: bool,
+    /// It is known to do CHUNKING and BINARYMIME well (RFC 3030). Many servers offer them and break.
+    pub chunks_well: bool,
 }
 
-/// Sends one email. What happened on the way stands in the journal, also when this future is dropped midway.
-pub async fn send(
-    server: &Server,
-    network: &Network,
-    message: &Message,
-    partial: bool,
-    journal: &Journal,
-) -> Result<Ending, Failure> {
-    let mut session = Session::open(server, network, journal).await?;
-    let result = async {
-        if let Some(login) = &server.login {
-            let may_be_clear = server.security == Security::None && server.allow_insecure_login;
-            login::login(&mut session, login, may_be_clear, network.deadlines.login, journal).await?;
-        }
-        transaction::transact(&mut session, message, partial, &network.deadlines, journal).await
+/// One email for one server.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    pub server: Arc<Server>,
+    pub message: Arc<Message>,
+    /// Deliver to the recipients that the server takes although it refuses another.
+    pub partial: bool,
+}
+
+/// Sends one email on a connection of the account, new or not. What happened on the way stands in the journal, also when
+/// this future is dropped midway.
+pub async fn send(submission: &Submission, network: &Network, journal: &Journal) -> Result<Ending, Failure> {
+    let mut place = Place::Last;
+    loop {
+        let Some(turn) = network.pool.turn(Some(submission), place, journal).await else {
+            return Err(Ending::Internal.into());
+        };
+        let failure = match attempt(turn, submission, network, journal).await {
+            Attempt { result: Ok(ending), .. } => {
+                network.pool.accepted();
+                return Ok(ending);
+            }
+            Attempt { result: Err(failure), again: Some(again) } if again.is_possible(&network.pool, submission) => {
+                failure
+            }
+            Attempt { result: Err(failure), .. } => return Err(failure),
+        };
+        journal.note(&format!("again, after: {}", failure.ending.reason()));
+        journal.start_over();
+        place = Place::First;
     }
-    .await;
-    if !session.in_content && is_in_step(&result) {
-        tokio::task::spawn_local(session.wire.quit(deadlines::QUIT));
+}
+
+/// Sends one email on a connection of its own, which walks every step, whatever else is under way.
+pub async fn test(submission: &Submission, network: &Network, journal: &Journal) -> Result<Ending, Failure> {
+    let mut session = Session::open(&submission.server, network, None, journal).await?;
+    let mut transaction = Transaction::new(&mut session, submission, network, journal);
+    let result = transaction.run(false).await;
+    let ending = ending_of(&result);
+    if session.can_go_on(ending) {
+        session.quit();
     }
     result
 }
 
-/// Each command has had its reply, so that QUIT is understood as one.
-fn is_in_step(result: &Result<Ending, Failure>) -> bool {
-    !matches!(result, Err(Failure { ending: Ending::TimedOut | Ending::Disconnected | Ending::BadReply, .. }))
+/// Why an email of which nothing was accepted may be tried once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// The connection had been used before, and was dead before this email's first reply.
+    Dead,
+    /// The server offers CHUNKING and does not take it.
+    WithoutChunking,
+    Limited(pool::Limit),
+}
+
+impl Again {
+    fn is_possible(self, pool: &Rc<Pool>, submission: &Submission) -> bool {
+        match self {
+            Self::Dead => true,
+            Self::WithoutChunking => {
+                pool.forget_chunking(&submission.server);
+                true
+            }
+            Self::Limited(limit) => pool.slow_down(limit),
+        }
+    }
+}
+
+struct Attempt {
+    result: Result<Ending, Failure>,
+    again: Option<Again>,
+}
+
+async fn attempt(turn: Turn, submission: &Submission, network: &Network, journal: &Journal) -> Attempt {
+    let (is_used, is_ahead) = match &turn {
+        Turn::Open(_) => (false, false),
+        Turn::Reuse(_) => (true, false),
+        Turn::Ahead(_) => (true, true),
+    };
+    let mut session = match turn {
+        Turn::Open(permit) => match Session::open(&submission.server, network, Some(permit), journal).await {
+            Ok(session) => session,
+            Err(failure) => {
+                let again = limits::at_opening(&failure).map(Again::Limited);
+                return Attempt { result: Err(failure), again };
+            }
+        },
+        Turn::Reuse(session) | Turn::Ahead(session) => session,
+    };
+    if is_used {
+        journal.reused(session.wire.peer);
+    }
+    let mut transaction = Transaction::new(&mut session, submission, network, journal);
+    let result = transaction.run(is_ahead).await;
+    let end = transaction.end();
+    let again = result.as_ref().err().and_then(|failure| {
+        if is_used && !end.is_answered && was_dead(failure) {
+            Some(Again::Dead)
+        } else if end.breaks_chunks {
+            Some(Again::WithoutChunking)
+        } else {
+            limits::of_an_email(failure).map(Again::Limited)
+        }
+    });
+    release(session, end, ending_of(&result), submission, network);
+    Attempt { result, again }
+}
+
+/// Before the first reply: the server had gone, or was about to.
+fn was_dead(failure: &Failure) -> bool {
+    match failure.ending {
+        Ending::Disconnected => true,
+        Ending::ServerBusy | Ending::SenderDeferred => failure.server.as_ref().is_some_and(|words| words.code == 421),
+        _ => false,
+    }
+}
+
+fn ending_of(result: &Result<Ending, Failure>) -> Ending {
+    match result {
+        Ok(ending) => *ending,
+        Err(failure) => failure.ending,
+    }
+}
+
+/// The connection goes to the email whose envelope is on its way on it, else back to the others, else away.
+fn release(session: Session, end: End, ending: Ending, submission: &Submission, network: &Network) {
+    let is_staying = !session.wire.is_leaving() && !session.wire.is_broken() && !end.breaks_chunks;
+    match end.claim {
+        Some(claim) if is_staying && end.is_over => claim.hand_over(session),
+        Some(claim) => {
+            // First the connection and its place among the others, then the line moves on.
+            drop(session);
+            drop(claim);
+        }
+        None if end.breaks_chunks || !session.can_go_on(ending) => drop(session),
+        None if is_staying => network.pool.give_back(&submission.server, session),
+        None => session.quit(),
+    }
 }

@@ -94,6 +94,9 @@ impl BadReply {
 #[derive(Debug, Default)]
 pub struct ReplyParser {
     input: Vec<u8>,
+    /// Where the lines begin that no reply has taken yet.
+    start: usize,
+    /// How far behind `start` no line ends.
     scanned: usize,
     lines: Vec<Vec<u8>>,
     code: Option<u16>,
@@ -102,12 +105,19 @@ pub struct ReplyParser {
 
 impl ReplyParser {
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.input.drain(..self.start);
+        self.start = 0;
         self.input.extend_from_slice(bytes);
     }
 
-    /// Bytes that no reply has taken yet.
+    /// How many bytes no reply has taken yet.
+    pub fn waiting(&self) -> usize {
+        self.input.len() - self.start
+    }
+
+    /// Nothing of a reply is here.
     pub fn is_empty(&self) -> bool {
-        self.input.is_empty() && self.lines.is_empty()
+        self.waiting() == 0 && self.lines.is_empty()
     }
 
     /// The next whole reply, or `None` while it is not all here.
@@ -133,20 +143,20 @@ impl ReplyParser {
 
     /// A line ends in CRLF and nothing else: a bare LF is a character of the line, so that no text can pose as a reply.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, BadReply> {
+        let waiting = self.input.get(self.start..).unwrap_or_default();
         let from = self.scanned.saturating_sub(1);
-        let found = self.input.get(from..).and_then(|rest| rest.windows(2).position(|pair| pair == b"\r\n"));
-        match found {
-            Some(at) if from + at <= LONGEST_LINE => {
-                let rest = self.input.split_off(from + at + 2);
-                let mut line = std::mem::replace(&mut self.input, rest);
-                line.truncate(from + at);
+        let found = waiting.get(from..).and_then(|rest| rest.windows(2).position(|pair| pair == b"\r\n"));
+        match found.map(|at| from + at) {
+            Some(end) if end <= LONGEST_LINE => {
+                let line = waiting.get(..end).unwrap_or_default().to_vec();
+                self.start += end + 2;
                 self.scanned = 0;
                 Ok(Some(line))
             }
             Some(_) => Err(BadReply::LineTooLong),
-            None if self.input.len() > LONGEST_LINE => Err(BadReply::LineTooLong),
+            None if waiting.len() > LONGEST_LINE => Err(BadReply::LineTooLong),
             None => {
-                self.scanned = self.input.len();
+                self.scanned = waiting.len();
                 Ok(None)
             }
         }

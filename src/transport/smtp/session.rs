@@ -3,7 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
+use once_cell::unsync::OnceCell;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -13,10 +15,12 @@ use super::super::connect::{connect, look_up};
 use super::super::tls::handshake_failure;
 use super::super::words::Redactor;
 use super::super::{CertificateFacts, Ending, Failure, Journal, Network, ServerWords, Step};
+use super::envelope::Transfer;
 use super::extensions::Extensions;
+use super::pool::Permit;
 use super::reply::{Class, Reply};
 use super::wire::{Stream, Wire};
-use super::{Security, Server};
+use super::{Security, Server, login};
 
 pub struct Session {
     pub wire: Wire,
@@ -24,11 +28,41 @@ pub struct Session {
     /// Between the 354 of DATA and the verdict: what is written now is content, never a command.
     pub in_content: bool,
     pub is_logged_in: bool,
+    /// A transaction was begun and not ended: RSET comes before the next MAIL.
+    pub must_reset: bool,
+    /// How emails travel on this connection; decided with the first one.
+    pub transfer: OnceCell<Transfer>,
+    /// How long the connection was idle before this email.
+    pub rested: Duration,
+    /// The place among the account's connections; a test has none.
+    pub permit: Option<Permit>,
 }
 
 impl Session {
+    /// Up to the point where the first email can follow.
+    pub async fn open(
+        server: &Server,
+        network: &Network,
+        permit: Option<Permit>,
+        journal: &Journal,
+    ) -> Result<Self, Failure> {
+        let mut session = Self::connect(server, network, journal).await?;
+        session.permit = permit;
+        if let Some(login) = &server.login {
+            let may_be_clear = server.security == Security::None && server.allow_insecure_login;
+            let limit = network.deadlines.login;
+            if let Err(failure) = login::login(&mut session, login, may_be_clear, limit, journal).await {
+                if session.can_go_on(failure.ending) {
+                    session.quit();
+                }
+                return Err(failure);
+            }
+        }
+        Ok(session)
+    }
+
     /// Up to the point where a login can follow.
-    pub async fn open(server: &Server, network: &Network, journal: &Journal) -> Result<Self, Failure> {
+    async fn connect(server: &Server, network: &Network, journal: &Journal) -> Result<Self, Failure> {
         let deadlines = &network.deadlines;
         let addresses = look_up(&server.host, server.port, deadlines, journal).await?;
         let stream = connect(addresses, deadlines, journal).await?;
@@ -44,7 +78,9 @@ impl Session {
         };
         let hello = network.hello_name.clone().unwrap_or_else(|| hello_name(local.ip()));
         let opening = Opening { server, network, journal, hello, redactor };
-        let plain = |redactor| Wire::new(Box::new(stream), peer, false, redactor);
+        journal.note(&format!("connected to {peer}"));
+        let transcript = journal.transcript();
+        let plain = |redactor| Wire::new(Box::new(stream), peer, false, redactor).with_transcript(transcript);
         match server.security {
             Security::Tls => {
                 let wire = opening.secure(plain(Rc::clone(&opening.redactor))).await?;
@@ -60,6 +96,12 @@ impl Session {
 }
 
 impl Session {
+    /// After an email that ended so: every command has had its reply, and a command that follows is understood as one.
+    pub fn can_go_on(&self, ending: Ending) -> bool {
+        let is_lost = matches!(ending, Ending::TimedOut | Ending::Disconnected | Ending::BadReply | Ending::NoVerdict);
+        !is_lost && !self.in_content && !self.wire.is_broken() && self.wire.is_in_step()
+    }
+
     /// "Must issue a STARTTLS command first" (RFC 3207 section 4), 538 or X.7.11 "encryption required" (RFC 4954 section 6).
     pub fn wants_encryption(&self, words: &ServerWords) -> bool {
         let says_so = words.code == 538 || words.enhanced.as_deref() == Some("5.7.11");
@@ -103,7 +145,16 @@ impl Opening<'_> {
             found.extensions = extensions.names(&self.redactor);
             found.size_limit = extensions.size_limit();
         });
-        Ok(Session { wire, extensions, in_content: false, is_logged_in: false })
+        Ok(Session {
+            wire,
+            extensions,
+            in_content: false,
+            is_logged_in: false,
+            must_reset: false,
+            transfer: OnceCell::new(),
+            rested: Duration::ZERO,
+            permit: None,
+        })
     }
 
     async fn start_tls(&self, session: Session) -> Result<Session, Failure> {
@@ -141,7 +192,8 @@ impl Opening<'_> {
             .map_err(|_| Failure::new(Ending::TimedOut))?
             .map_err(|error: io::Error| handshake_failure(&error))?;
         self.note(&stream, builtin_roots);
-        Ok(Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor)))
+        let wire = Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor));
+        Ok(wire.with_transcript(self.journal.transcript()))
     }
 
     fn note(&self, stream: &TlsStream<Box<dyn Stream>>, builtin_roots: bool) {
@@ -158,6 +210,8 @@ impl Opening<'_> {
                 .peer_certificates()
                 .and_then(|chain| chain.first())
                 .map(|certificate| Box::new(CertificateFacts::read(certificate)));
+            let [version, cipher] = [found.tls_version, found.cipher.as_deref()].map(Option::unwrap_or_default);
+            self.journal.note(&format!("encrypted: {version}, {cipher}"));
         });
     }
 }

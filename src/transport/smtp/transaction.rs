@@ -1,38 +1,162 @@
-//! One email from MAIL to the verdict (RFC 5321 section 3.3). All recipients or none, unless partial delivery is allowed.
+//! One email from MAIL to the verdict (RFC 5321 section 3.3), in as few round trips as the server safely allows. All
+//! recipients or none, unless partial delivery is allowed.
 
-use tokio::time::timeout;
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::email::{Encoding, FileProblem, Message, Piece, Reader, encode_base64};
+use crate::email::{Message, Reader};
 
-use super::super::{Deadlines, Ending, Failure, Journal, Outcome, Step};
+use super::super::{Deadlines, Ending, Failure, Journal, Network, Outcome, Step};
+use super::Submission;
+use super::envelope::{self, Envelope, Transfer};
+use super::pool::{Claim, Pool};
 use super::reply::{Class, Reply};
 use super::session::{Session, refusal};
+use super::upload::{Upload, read};
 
-pub async fn transact(
-    session: &mut Session,
-    message: &Message,
-    partial: bool,
-    deadlines: &Deadlines,
-    journal: &Journal,
-) -> Result<Ending, Failure> {
-    let mut transaction = Transaction { session, message, deadlines, journal };
-    transaction.sender().await?;
-    let all_taken = transaction.recipients(partial).await?;
-    transaction.content().await?;
-    transaction.verdict().await?;
-    Ok(if all_taken { Ending::Accepted } else { Ending::AcceptedPartly })
-}
+/// How long the rest of a refused flight's replies is waited for, so that the connection can be used again.
+const SETTLE: Duration = Duration::from_secs(5);
 
-struct Transaction<'t> {
+/// Content up to this size goes out together with its envelope where CHUNKING allows it. To more of it, one round trip
+/// matters little, and a refused recipient would cost it all.
+const AT_ONCE: u64 = 1 << 20;
+
+/// A connection that rested longer may be dead without our knowing it: content that goes out before the first reply would
+/// then be uncertain for nothing.
+const FRESH: Duration = Duration::from_secs(2);
+
+pub struct Transaction<'t> {
     session: &'t mut Session,
-    message: &'t Message,
+    submission: &'t Submission,
     deadlines: &'t Deadlines,
     journal: &'t Journal,
+    /// For a test there is no next email.
+    pool: Option<&'t Rc<Pool>>,
+    transfer: Transfer,
+    is_pipelined: bool,
+    end: End,
 }
 
-impl Transaction<'_> {
-    async fn command(&mut self, line: &str) -> Result<Reply, Failure> {
-        self.session.wire.command(line.as_bytes(), self.deadlines.command).await
+/// What decides over the connection, and over another try.
+#[derive(Default)]
+pub struct End {
+    /// The email whose envelope went out behind this one's content.
+    pub claim: Option<Claim>,
+    /// The server answered a command of this email with something else than its leaving.
+    pub is_answered: bool,
+    /// Its verdict was read: what comes next is for the next email.
+    pub is_over: bool,
+    /// The server offers CHUNKING and does not take it.
+    pub breaks_chunks: bool,
+}
+
+impl<'t> Transaction<'t> {
+    pub fn new(
+        session: &'t mut Session,
+        submission: &'t Submission,
+        network: &'t Network,
+        journal: &'t Journal,
+    ) -> Self {
+        // Once for a connection: what is ahead on it was made for the same.
+        let decide = || envelope::transfer(&session.extensions, &submission.server, &network.pool);
+        let transfer = *session.transfer.get_or_init(decide);
+        let is_pipelined = session.extensions.has("PIPELINING");
+        let pool = session.permit.is_some().then_some(&network.pool);
+        Self {
+            session,
+            submission,
+            deadlines: &network.deadlines,
+            journal,
+            pool,
+            transfer,
+            is_pipelined,
+            end: End::default(),
+        }
+    }
+
+    /// `is_ahead`: the envelope was written behind the content of the email before, and is being answered.
+    pub async fn run(&mut self, is_ahead: bool) -> Result<Ending, Failure> {
+        self.journal.begin(Step::Sender);
+        let result = self.transact(is_ahead).await;
+        let failed = result.is_err();
+        if failed && self.session.wire.unanswered() > self.ahead() {
+            self.settle().await;
+        }
+        // After the end of the content, whatever goes wrong leaves open what the server did with it.
+        result.map_err(|failure| if self.journal.has_content_ended() { no_verdict(failure) } else { failure })
+    }
+
+    pub fn end(self) -> End {
+        self.end
+    }
+
+    async fn transact(&mut self, is_ahead: bool) -> Result<Ending, Failure> {
+        let envelope = self.envelope()?;
+        let reader = self.reader().await?;
+        if !is_ahead && self.goes_at_once() {
+            self.journal.outcome(0, Outcome::Taken);
+            self.upload(reader, Some(&envelope)).await?;
+            let all_taken = self.answers(&envelope).await?;
+            self.journal.begin(Step::Content);
+            self.verdict().await?;
+            return Ok(accepted(all_taken));
+        }
+        if self.is_pipelined && !is_ahead {
+            let flight = envelope.flight();
+            self.session.wire.flight(&flight.commands, flight.count, self.deadlines.command).await?;
+        }
+        let all_taken = self.answers(&envelope).await?;
+        self.content(reader).await?;
+        self.verdict().await?;
+        Ok(accepted(all_taken))
+    }
+
+    /// To the envelope; whether every recipient was taken.
+    async fn answers(&mut self, envelope: &Envelope) -> Result<bool, Failure> {
+        self.reset(envelope).await?;
+        self.sender(envelope).await?;
+        self.recipients(envelope).await
+    }
+
+    /// A file that is gone, or another one by now, is found before the server hears of the email.
+    async fn reader(&self) -> Result<Reader<'t>, Failure> {
+        let mut reader = self.message().content.reader(self.transfer.encoding());
+        read(reader.ready(), self.deadlines.upload).await.inspect_err(|_| self.journal.begin(Step::Content))?;
+        Ok(reader)
+    }
+
+    fn message(&self) -> &'t Message {
+        &self.submission.message
+    }
+
+    /// What keeps the email from being sent is found here, before its first byte goes out.
+    fn envelope(&self) -> Result<Envelope, Failure> {
+        envelope::compose(self.submission, &self.session.extensions, self.transfer, self.session.must_reset)
+    }
+
+    /// Content that is on its way before the recipients are known to be taken reaches those who are: with one recipient,
+    /// and where partial delivery is allowed, that is what is wanted.
+    fn goes_at_once(&self) -> bool {
+        let Transfer::Chunk(encoding) = self.transfer else { return false };
+        let message = self.message();
+        self.is_pipelined
+            && (message.recipients.len() == 1 || self.submission.partial)
+            && message.content.size(encoding) <= AT_ONCE
+            && self.session.rested < FRESH
+    }
+
+    /// The reply to a command, which is sent now unless it went out with the flight.
+    async fn ask(&mut self, line: &str) -> Result<Reply, Failure> {
+        let limit = self.deadlines.command;
+        let reply = if self.is_pipelined {
+            self.session.wire.reply(limit).await?
+        } else {
+            self.session.wire.command(line.as_bytes(), limit).await?
+        };
+        // Whoever asks for more where there is none to come would take the next command for it.
+        self.session.in_content |= reply.class() == Class::Continue;
+        self.end.is_answered |= reply.code != 421;
+        Ok(reply)
     }
 
     fn refusal(&self, reply: &Reply, endings: [Ending; 2]) -> Failure {
@@ -51,11 +175,9 @@ impl Transaction<'_> {
             None => words.code == 552 && failure.ending != Ending::RecipientRefused,
         };
         if is_too_large {
+            let size = self.message().content.size(self.transfer.encoding());
             failure.ending = Ending::TooLarge;
-            failure.size = Some((
-                self.message.content.size(Encoding::Base64),
-                self.session.extensions.size_limit().unwrap_or_default(),
-            ));
+            failure.size = Some((size, self.session.extensions.size_limit().unwrap_or_default()));
         } else if self.session.wants_encryption(words) {
             failure.ending = Ending::EncryptionRequired;
         } else if words.code == 530 && !self.session.is_logged_in {
@@ -64,42 +186,39 @@ impl Transaction<'_> {
         failure
     }
 
-    async fn sender(&mut self) -> Result<(), Failure> {
-        self.journal.begin(Step::Sender);
-        let (message, size) = (self.message, self.message.content.size(Encoding::Base64));
-        let mut line = format!("MAIL FROM:<{}>", message.sender.as_str());
-        if let Some(limit) = self.session.extensions.size_limit()
-            && size > limit
-        {
-            let mut failure = Failure::new(Ending::TooLarge);
-            failure.size = Some((size, limit));
-            return Err(failure);
+    async fn reset(&mut self, envelope: &Envelope) -> Result<(), Failure> {
+        let Some(line) = &envelope.reset else { return Ok(()) };
+        let reply = self.ask(line).await?;
+        if reply.is_success() {
+            return Ok(());
         }
-        if self.session.extensions.has("SIZE") {
-            line.push_str(" SIZE=");
-            line.push_str(&size.to_string());
-        }
-        if message.needs_smtputf8 {
-            if !self.session.extensions.has("SMTPUTF8") {
-                return Err(Ending::AddressNotSupported.into());
-            }
-            line.push_str(" SMTPUTF8");
-        }
-        line.push_str("\r\n");
-        let reply = self.command(&line).await?;
+        Err(self.refusal(&reply, [Ending::ServerBusy, Ending::ServerRefused]))
+    }
+
+    async fn sender(&mut self, envelope: &Envelope) -> Result<(), Failure> {
+        let reply = self.ask(&envelope.mail).await?;
         if !reply.is_success() {
-            return Err(self.refusal(&reply, [Ending::SenderDeferred, Ending::SenderRefused]));
+            return Err(self.refused(&reply, [Ending::SenderDeferred, Ending::SenderRefused]));
         }
+        self.session.must_reset = true;
         self.journal.server_said(self.session.wire.words(&reply));
         Ok(())
     }
 
+    /// A refusal of the envelope: whatever content went out with it comes to nothing.
+    fn refused(&self, reply: &Reply, endings: [Ending; 2]) -> Failure {
+        if matches!(reply.class(), Class::Deferred | Class::Refused) {
+            self.journal.verdict_came();
+        }
+        self.refusal(reply, endings)
+    }
+
     /// Every recipient is asked for, so that each one's outcome is known; then all or nothing.
-    async fn recipients(&mut self, partial: bool) -> Result<bool, Failure> {
+    async fn recipients(&mut self, envelope: &Envelope) -> Result<bool, Failure> {
         self.journal.begin(Step::Recipient);
         let (mut taken, mut worst, mut hangs_up) = (0, None::<(Class, Failure)>, false);
-        for (at, recipient) in self.message.recipients.iter().enumerate() {
-            let reply = self.command(&format!("RCPT TO:<{}>\r\n", recipient.address.as_str())).await?;
+        for (at, line) in envelope.recipients.iter().enumerate() {
+            let reply = self.ask(line).await?;
             let words = self.session.wire.words(&reply);
             let outcome = match reply.class() {
                 Class::Success => {
@@ -128,61 +247,47 @@ impl Transaction<'_> {
         }
         match worst {
             None => Ok(true),
-            Some(_) if partial && taken > 0 && !hangs_up => Ok(false),
-            Some((_, failure)) => Err(failure),
+            Some(_) if self.submission.partial && taken > 0 && !hangs_up => Ok(false),
+            Some((_, failure)) => {
+                if taken == 0 {
+                    self.journal.verdict_came();
+                }
+                Err(failure)
+            }
         }
     }
 
-    async fn content(&mut self) -> Result<(), Failure> {
+    async fn content(&mut self, reader: Reader<'t>) -> Result<(), Failure> {
         self.journal.begin(Step::Content);
-        let message = self.message;
-        let mut reader = message.content.reader(Encoding::Base64);
-        self.read_content(reader.ready()).await?;
-        let reply = self.command("DATA\r\n").await?;
-        if reply.code != 354 {
-            return Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]));
-        }
-        self.session.in_content = true;
-        self.upload(reader).await.map_err(|failure| self.judged(failure))
-    }
-
-    /// The server waits while the disk is waited for: it may take as long as the server itself.
-    async fn read_content<T>(&self, read: impl Future<Output = Result<T, FileProblem>>) -> Result<T, Failure> {
-        let read = timeout(self.deadlines.upload, read).await;
-        Ok(read.unwrap_or_else(|_| Err(FileProblem::Unreadable("reading it took too long".to_owned())))?)
-    }
-
-    async fn upload(&mut self, mut reader: Reader<'_>) -> Result<(), Failure> {
-        let total = reader.left();
-        self.journal.found(|found| found.bytes = Some(total));
-        let mut stuffing = Stuffing::default();
-        let mut flight = Vec::with_capacity(FLIGHT);
-        while let Some(piece) = self.read_content(reader.next()).await? {
-            match piece {
-                Piece::Text(text) => stuffing.stuff(text, &mut flight),
-                // Base64 never begins a line with a dot, and a file's lines are whole.
-                Piece::Lines(raw) => encode_base64(raw, &mut flight),
-                Piece::Bytes(raw) => flight.extend_from_slice(raw),
-            }
-            let left = reader.left();
-            if left == 0 {
-                break;
-            }
-            // The end of a file, the boundary behind it and the dot travel in one write.
-            if flight.len() >= FULL && left > SMALL {
-                self.session.wire.upload(&flight, self.deadlines.upload).await?;
-                flight.clear();
-                self.journal.uploaded(total - left, total);
+        if self.transfer == Transfer::Data {
+            let reply = self.ask("DATA\r\n").await?;
+            if reply.code != 354 {
+                return Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]));
             }
         }
-        flight.extend_from_slice(b".\r\n");
-        // Nothing may have been said before the dot.
-        self.session.wire.quiet().map_err(as_content)?;
-        self.session.wire.upload(&flight, self.deadlines.upload).await?;
-        self.journal.content_ended();
-        self.journal.uploaded(total, total);
-        // Bytes that the TLS layer still holds may be the dot: a flush that fails is as uncertain as a verdict that does not come.
-        self.session.wire.flush(self.deadlines.upload).await.map_err(no_verdict)
+        self.upload(reader, None).await.map_err(|failure| self.judged(failure))
+    }
+
+    /// With an `envelope`, it goes out in the same write.
+    async fn upload(&mut self, reader: Reader<'t>, envelope: Option<&Envelope>) -> Result<(), Failure> {
+        let Self { session, submission, deadlines, journal, pool, transfer, is_pipelined, .. } = self;
+        let Session { wire, extensions, in_content, .. } = &mut **session;
+        let upload = Upload { wire, reader, transfer: *transfer, limit: deadlines.upload, journal };
+        let next = |pool: &Rc<Pool>| {
+            let ahead = |next: &Submission| envelope::compose(next, extensions, *transfer, false).ok();
+            pool.claim(&submission.server, |next| ahead(next).map(|envelope| envelope.flight()))
+        };
+        // The dot of this email and the envelope of the next travel in one write.
+        let claim = pool.filter(|_| *is_pipelined).map(|pool| move || next(pool));
+        *in_content = true;
+        self.end.claim = upload.run(envelope, claim).await?;
+        // A chunk's end is known from its length; what follows a dot that was not taken as one would be content.
+        *in_content = *transfer == Transfer::Data;
+        Ok(())
+    }
+
+    fn ahead(&self) -> usize {
+        self.end.claim.as_ref().map_or(0, |claim| claim.envelope.count)
     }
 
     async fn verdict(&mut self) -> Result<(), Failure> {
@@ -191,6 +296,8 @@ impl Transaction<'_> {
         let words = self.session.wire.words(&reply);
         // A server that wants more would take a QUIT for a line of the email.
         self.session.in_content = reply.class() == Class::Continue;
+        self.session.must_reset = false;
+        self.end.is_over = reply.class() != Class::Continue;
         match reply.class() {
             Class::Continue => Err(no_verdict(Failure::new(Ending::BadReply).words(words))),
             Class::Success => {
@@ -200,69 +307,30 @@ impl Transaction<'_> {
             }
             Class::Deferred | Class::Refused => {
                 self.journal.verdict_came();
+                // RFC 3030 section 2: what answers BDAT like this does not know it, or does not want it.
+                self.end.breaks_chunks = self.transfer != Transfer::Data && matches!(reply.code, 500 | 502 | 503 | 504);
                 Err(self.refusal(&reply, [Ending::ContentDeferred, Ending::ContentRefused]))
             }
         }
     }
+
+    /// A refused flight's other replies: only when all of them are known can the connection go on.
+    async fn settle(&mut self) {
+        while self.session.wire.unanswered() > self.ahead() && !self.session.wire.is_leaving() {
+            match self.session.wire.reply(SETTLE.min(self.deadlines.command)).await {
+                // DATA was taken all the same: an email to nobody, or to half of them, must not follow.
+                Ok(reply) => self.session.in_content |= reply.class() == Class::Continue,
+                Err(_) => return,
+            }
+        }
+    }
 }
 
-/// What is collected before it is written: one slice of a file is enough, a few lines of header are not.
-const FULL: usize = 16 * 1024;
-/// An end that goes into the same write as what is before it.
-const SMALL: u64 = 4096;
-/// Texts that are not full, a slice of a file in base64, and an end.
-const FLIGHT: usize = FULL + 65_520 + 4096;
+fn accepted(all_taken: bool) -> Ending {
+    if all_taken { Ending::Accepted } else { Ending::AcceptedPartly }
+}
 
 /// After the end of the content, whatever goes wrong leaves open what the server did with it.
 fn no_verdict(failure: Failure) -> Failure {
     Failure { ending: Ending::NoVerdict, ..failure }
-}
-
-/// A refusal before the dot is about the content.
-fn as_content(failure: Failure) -> Failure {
-    let ending = match failure.ending {
-        Ending::ServerBusy => Ending::ContentDeferred,
-        Ending::ServerRefused => Ending::ContentRefused,
-        other => other,
-    };
-    Failure { ending, ..failure }
-}
-
-/// A dot that begins a line is doubled (RFC 5321 section 4.5.2), also where a line begins in one slice and the last one ended in CRLF.
-struct Stuffing {
-    at_line_start: bool,
-}
-
-impl Default for Stuffing {
-    fn default() -> Self {
-        Self { at_line_start: true }
-    }
-}
-
-impl Stuffing {
-    fn stuff(&mut self, text: &[u8], out: &mut Vec<u8>) {
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            if self.at_line_start && line.first() == Some(&b'.') {
-                out.push(b'.');
-            }
-            out.extend_from_slice(line);
-            self.at_line_start = line.last() == Some(&b'\n');
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dots_are_doubled_at_line_starts_only_whatever_the_slices() {
-        let text = b".a\r\n..b\r\nc.d\r\n.\r\n";
-        for cut in 0..=text.len() {
-            let (mut stuffing, mut out) = (Stuffing::default(), Vec::new());
-            stuffing.stuff(&text[..cut], &mut out);
-            stuffing.stuff(&text[cut..], &mut out);
-            assert_eq!(out, b"..a\r\n...b\r\nc.d\r\n..\r\n", "cut at {cut}");
-        }
-    }
 }

@@ -1,20 +1,28 @@
 //! One connection: commands out, replies in, each under its deadline, and nothing believed that was not asked for.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
+use super::super::transcript::Transcript;
 use super::super::words::Redactor;
 use super::super::{Ending, Failure, ServerWords};
 use super::reply::{BadReply, Class, Reply, ReplyParser};
 
 /// How long the rest of a reply is waited for that began in the middle of the content.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Replies that come while a flight is still being written wait here; a server that says more before it reads on is not
+/// read further until the flight is out.
+const MOST_WAITING: usize = 256 * 1024;
 
 /// A TCP stream, or TLS on one.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -23,14 +31,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 pub struct Wire {
     stream: Box<dyn Stream>,
     parser: ReplyParser,
+    /// Commands that were written and have no reply yet.
+    unanswered: usize,
+    /// The server said 421: it is about to hang up, whatever it was asked (RFC 5321 section 3.8).
+    is_leaving: bool,
+    /// Why nothing can be written any more. What the server said before that may still be here, and counts more.
+    broke: Option<Broken>,
     redactor: Rc<Redactor>,
+    transcript: Option<Rc<Transcript>>,
     pub peer: SocketAddr,
     pub is_secure: bool,
 }
 
 impl Wire {
     pub fn new(stream: Box<dyn Stream>, peer: SocketAddr, is_secure: bool, redactor: Rc<Redactor>) -> Self {
-        Self { stream, parser: ReplyParser::default(), redactor, peer, is_secure }
+        let parser = ReplyParser::default();
+        Self {
+            stream,
+            parser,
+            unanswered: 0,
+            is_leaving: false,
+            broke: None,
+            redactor,
+            transcript: None,
+            peer,
+            is_secure,
+        }
+    }
+
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: Option<Rc<Transcript>>) -> Self {
+        self.transcript = transcript;
+        self
     }
 
     /// For STARTTLS: whatever was read in clear is forgotten.
@@ -42,23 +74,71 @@ impl Wire {
         reply.words(&self.redactor)
     }
 
-    /// One command and its reply. Nothing may be waiting before it.
-    pub async fn command(&mut self, line: &[u8], limit: Duration) -> Result<Reply, Failure> {
-        self.quiet()?;
-        let exchange = async {
-            self.stream.write_all(line).await?;
-            self.stream.flush().await?;
-            self.read_reply().await
-        };
-        timeout(limit, exchange).await.map_err(|_| Failure::new(Ending::TimedOut))?.map_err(Broken::into_failure)
+    /// Every command has its reply, and the server stays: a command that is sent now is understood as one.
+    pub fn is_in_step(&self) -> bool {
+        self.unanswered == 0 && self.parser.is_empty()
     }
 
-    /// A reply to what was written before, or to nothing (the greeting).
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
+    /// Nothing can be written any more; what the server said before may still be read.
+    pub fn is_broken(&self) -> bool {
+        self.broke.is_some()
+    }
+
+    /// One command and its reply. Nothing may be waiting before it.
+    pub async fn command(&mut self, line: &[u8], limit: Duration) -> Result<Reply, Failure> {
+        let exchange = async {
+            self.flight(line, 1, limit).await?;
+            self.reply(limit).await
+        };
+        // The deadline is for both together.
+        timeout(limit, exchange).await.map_err(|_| Failure::new(Ending::TimedOut))?
+    }
+
+    /// Several commands in one write (RFC 2920). Their replies are read afterwards, one by one. Nothing may be waiting
+    /// before it.
+    pub async fn flight(&mut self, commands: &[u8], count: usize, limit: Duration) -> Result<(), Failure> {
+        self.quiet()?;
+        self.unanswered += count;
+        if let Some(transcript) = &self.transcript {
+            transcript.client(commands, &self.redactor);
+        }
+        let mut rest = commands;
+        let write = async {
+            loop {
+                // A server that answers the first commands must not wait for us to read while we wait for it to read.
+                let listens = self.parser.waiting() < MOST_WAITING;
+                match self.push(rest, listens).await {
+                    Ok(Pushed::Out) => return None,
+                    Ok(Pushed::Taken(count)) => rest = rest.get(count..).unwrap_or_default(),
+                    Ok(Pushed::Heard) => {}
+                    Err(broken) => return Some(broken),
+                }
+            }
+        };
+        self.broke = timeout(limit, write).await.map_err(|_| Failure::new(Ending::TimedOut))?;
+        Ok(())
+    }
+
+    /// The next reply to what was written before, or to nothing (the greeting).
     pub async fn reply(&mut self, limit: Duration) -> Result<Reply, Failure> {
-        timeout(limit, self.read_reply())
-            .await
-            .map_err(|_| Failure::new(Ending::TimedOut))?
-            .map_err(Broken::into_failure)
+        let limit = if self.broke.is_some() { limit.min(LAST_WORDS) } else { limit };
+        let read = timeout(limit, self.read_reply()).await;
+        if matches!(read, Err(_) | Ok(Err(Broken::Closed | Broken::Io(_))))
+            && let Some(broke) = self.broke.take()
+        {
+            return Err(broke.into_failure());
+        }
+        let reply = read.map_err(|_| Failure::new(Ending::TimedOut))?.map_err(Broken::into_failure)?;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        Ok(reply)
     }
 
     /// Fails if the server has said something, or gone away, since the last reply.
@@ -68,6 +148,9 @@ impl Wire {
         while let Some(read) = self.stream.read(&mut buffer).now_or_never() {
             if let Err(broken) = self.take(&buffer, read) {
                 closed = Some(broken);
+                break;
+            }
+            if self.parser.waiting() > MOST_WAITING {
                 break;
             }
         }
@@ -84,15 +167,46 @@ impl Wire {
     /// Writes content, and reads meanwhile: a server that speaks before the end of the content has its words heard, and one
     /// that stops reading until it is read from does not block us. `limit` is for no byte being taken, not for the whole.
     pub async fn upload(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Failure> {
-        let mut buffer = [0; 512];
-        let stopped = write_until_heard(&mut self.stream, bytes, &mut buffer, limit).await;
-        let broken = match stopped {
-            Stopped::Written => return Ok(()),
-            Stopped::Overdue => return Err(Failure::new(Ending::TimedOut)),
-            Stopped::Heard(read) => self.take(&buffer, read).err(),
-            Stopped::WriteFailed(error) => Some(Broken::Io(error)),
-        };
-        Err(self.last_words(broken, limit).await)
+        self.upload_to(bytes, bytes.len(), || {}, limit).await
+    }
+
+    /// Writes the end of the content, and what goes out behind it in the same write: the first `end` bytes of `bytes` are
+    /// content, and `ended` is called when the last of them has left. From there on, what the server says waits.
+    pub async fn upload_to(
+        &mut self,
+        bytes: &[u8],
+        end: usize,
+        ended: impl FnOnce(),
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let (mut done, mut ended) = (0, Some(ended));
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            // What was asked for before (the envelope that went out with a chunk) may be answered meanwhile.
+            let is_awaited = ended.is_none() || self.unanswered > 0;
+            let listens = !is_awaited || self.parser.waiting() < MOST_WAITING;
+            let broke = match timeout(limit, self.push(rest, listens)).await {
+                Err(_) => return Err(Failure::new(Ending::TimedOut)),
+                Ok(Ok(Pushed::Heard)) if is_awaited => continue,
+                Ok(Ok(Pushed::Heard)) => None,
+                Ok(Ok(Pushed::Out)) => Some(Broken::Io(io::ErrorKind::WriteZero.into())),
+                Ok(Err(broken)) => Some(broken),
+                Ok(Ok(Pushed::Taken(count))) => {
+                    done += count;
+                    if done >= end
+                        && let Some(ended) = ended.take()
+                    {
+                        ended();
+                    }
+                    continue;
+                }
+            };
+            if is_awaited {
+                self.broke = broke;
+                return Ok(());
+            }
+            return Err(self.last_words(broke, limit).await);
+        }
+        Ok(())
     }
 
     /// Why an upload stopped: what the server said, or else how the connection `broke`. Its words may be here although
@@ -111,11 +225,30 @@ impl Wire {
         self.unasked(early, [Ending::ContentDeferred, Ending::ContentRefused])
     }
 
+    /// Out of the TLS layer too. A connection that breaks here may have brought the server's answer before.
     pub async fn flush(&mut self, limit: Duration) -> Result<(), Failure> {
-        timeout(limit, self.stream.flush())
-            .await
-            .map_err(|_| Failure::new(Ending::TimedOut))?
-            .map_err(|error| Broken::Io(error).into_failure())
+        let flushed = timeout(limit, self.stream.flush()).await.map_err(|_| Failure::new(Ending::TimedOut))?;
+        self.broke = self.broke.take().or(flushed.err().map(Broken::Io));
+        Ok(())
+    }
+
+    /// The verdict will answer the content; commands that went out behind it are answered after that.
+    pub fn expect(&mut self, replies: usize) {
+        self.unanswered += replies;
+    }
+
+    /// For what is no line of the protocol: how much content went by.
+    pub fn note(&self, text: &str) {
+        if let Some(transcript) = &self.transcript {
+            transcript.note(text);
+        }
+    }
+
+    /// Commands that went out behind a content, for the transcript.
+    pub fn note_commands(&self, commands: &[u8]) {
+        if let Some(transcript) = &self.transcript {
+            transcript.client(commands, &self.redactor);
+        }
     }
 
     /// QUIT, and a short wait for the goodbye that keeps the server's log free of "lost connection". Nobody awaits this.
@@ -133,11 +266,43 @@ impl Wire {
         let mut buffer = [0; 4096];
         loop {
             if let Some(reply) = self.parser.next_reply()? {
+                self.is_leaving |= reply.code == 421;
+                if let Some(transcript) = &self.transcript {
+                    transcript.server(&reply, &self.redactor);
+                }
                 return Ok(reply);
             }
             let read = self.stream.read(&mut buffer).await;
             self.take(&buffer, read)?;
         }
+    }
+
+    /// One step of writing, with everything flushed at the end of it: some bytes are taken, or all are `Out`, or (if it
+    /// `listens`) the server said something first, which then waits in the parser.
+    async fn push(&mut self, bytes: &[u8], listens: bool) -> Result<Pushed, Broken> {
+        let Self { stream, parser, .. } = self;
+        let mut buffer = [0; 1024];
+        poll_fn(|context| {
+            if listens {
+                let mut heard = ReadBuf::new(&mut buffer);
+                if let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(context, &mut heard) {
+                    read?;
+                    if heard.filled().is_empty() {
+                        return Poll::Ready(Err(Broken::Closed));
+                    }
+                    parser.feed(heard.filled());
+                    return Poll::Ready(Ok(Pushed::Heard));
+                }
+            }
+            if bytes.is_empty() {
+                return Pin::new(&mut *stream).poll_flush(context).map(|flushed| Ok(flushed.map(|()| Pushed::Out)?));
+            }
+            Pin::new(&mut *stream).poll_write(context, bytes).map(|taken| match taken? {
+                0 => Err(Broken::Io(io::ErrorKind::WriteZero.into())),
+                count => Ok(Pushed::Taken(count)),
+            })
+        })
+        .await
     }
 
     fn take(&mut self, buffer: &[u8], read: io::Result<usize>) -> Result<(), Broken> {
@@ -166,37 +331,11 @@ impl Wire {
     }
 }
 
-/// Why writing stopped.
-enum Stopped {
-    Written,
-    Overdue,
-    Heard(io::Result<usize>),
-    WriteFailed(io::Error),
-}
-
-async fn write_until_heard(
-    stream: &mut Box<dyn Stream>,
-    mut bytes: &[u8],
-    heard: &mut [u8],
-    limit: Duration,
-) -> Stopped {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    while !bytes.is_empty() {
-        let step = async {
-            tokio::select! {
-                biased;
-                read = reader.read(heard) => Err(Stopped::Heard(read)),
-                written = writer.write(bytes) => written.map_err(Stopped::WriteFailed),
-            }
-        };
-        match timeout(limit, step).await {
-            Err(_) => return Stopped::Overdue,
-            Ok(Err(stopped)) => return stopped,
-            Ok(Ok(0)) => return Stopped::WriteFailed(io::ErrorKind::WriteZero.into()),
-            Ok(Ok(taken)) => bytes = bytes.get(taken..).unwrap_or_default(),
-        }
-    }
-    Stopped::Written
+/// What one step of writing came to.
+enum Pushed {
+    Taken(usize),
+    Out,
+    Heard,
 }
 
 /// Why no reply came.
