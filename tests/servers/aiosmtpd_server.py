@@ -1,7 +1,9 @@
 """aiosmtpd in threads of this process: the server that needs nothing installed."""
 
+import asyncio
 import socket
 import ssl
+import weakref
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
@@ -12,13 +14,29 @@ from .base import ADDRESS, Delivered, Server, free_port
 class _Controller(Controller):
     def __init__(self, handler, login_needs_starttls, **options):
         self.login_needs_starttls = login_needs_starttls
+        self.sessions = weakref.WeakSet()
         super().__init__(handler, **options)
 
     def factory(self):
         """The constructor's own option for this warns at every connection."""
         smtp = super().factory()
         smtp._auth_require_tls = self.login_needs_starttls
+        self.sessions.add(smtp)
         return smtp
+
+    def stop(self, no_assert=None):
+        """A client may keep its connection open; aiosmtpd would leave it to the garbage collector."""
+        if self.loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result()
+        super().stop(no_assert=no_assert)
+
+    async def _hang_up(self):
+        for smtp in list(self.sessions):
+            if smtp.transport is not None:
+                smtp.transport.abort()
+        # A transport over TLS closes its socket some turns of the loop later.
+        for _ in range(5):
+            await asyncio.sleep(0)
 
 
 class Aiosmtpd(Server):
