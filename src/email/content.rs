@@ -10,7 +10,8 @@ use super::disk::{FileOnDisk, FileProblem, Reading};
 
 const LINE_RAW: usize = 57;
 const LINE_ENCODED: usize = 76;
-const CRLF: usize = 2;
+const CRLF: &[u8] = b"\r\n";
+const LINES_AT_ONCE: usize = 42;
 /// The raw bytes of one slice of a file: 840 whole lines, 65,520 bytes when they are encoded.
 pub const SLICE_BYTES: usize = LINE_RAW * 840;
 
@@ -257,29 +258,33 @@ impl BlockReader {
 
 /// Appends the bytes in base64, in lines of 76 with CRLF after each. Unless it is a file's last, `raw` is whole lines.
 pub fn encode_base64(raw: &[u8], out: &mut Vec<u8>) {
+    // Several lines at once, as the vector units do not start for one; then each goes to its place while it is still in the
+    // nearest cache, by a move of a known length. On a busy machine this halves what one pass over the whole slice costs.
+    let mut encoded = [0; LINE_ENCODED * LINES_AT_ONCE];
     let start = out.len();
-    let breaks = raw.len().div_ceil(LINE_RAW) * CRLF;
-    out.resize(start + raw.len().div_ceil(3) * 4 + breaks, 0);
-    let Some(lines) = out.get_mut(start..) else { return };
-    // Encoded in one go (line by line, the vector units would not start), at the end of its place; then each line moves
-    // forward to leave room for the CRLFs before it. No line overtakes what has not moved yet.
-    let Some(encoded) = lines.get_mut(breaks..) else { return };
-    let Ok(length) = engine().encode_slice(raw, encoded) else { return };
-    let end = breaks + length;
-    let mut to = 0;
-    for from in (breaks..end).step_by(LINE_ENCODED) {
-        let line_end = end.min(from + LINE_ENCODED);
-        lines.copy_within(from..line_end, to);
-        to += line_end - from;
-        if let Some(line_break) = lines.get_mut(to..to + CRLF) {
-            line_break.copy_from_slice(b"\r\n");
+    out.resize(start + raw.len().div_ceil(3) * 4 + raw.len().div_ceil(LINE_RAW) * CRLF.len(), 0);
+    let mut places = out.get_mut(start..).unwrap_or_default();
+    for batch in raw.chunks(LINE_RAW * LINES_AT_ONCE) {
+        let Ok(length) = engine().encode_slice(batch, &mut encoded) else { return };
+        let (lines, last) = encoded.get(..length).unwrap_or_default().as_chunks::<LINE_ENCODED>();
+        let (whole, rest) = places.split_at_mut(lines.len() * (LINE_ENCODED + CRLF.len()));
+        for (line, place) in lines.iter().zip(whole.as_chunks_mut::<{ LINE_ENCODED + CRLF.len() }>().0) {
+            let (text, line_break) = place.split_at_mut(LINE_ENCODED);
+            text.copy_from_slice(line);
+            line_break.copy_from_slice(CRLF);
         }
-        to += CRLF;
+        if !last.is_empty() {
+            let (text, line_break) = rest.split_at_mut(last.len());
+            text.copy_from_slice(last);
+            line_break.copy_from_slice(CRLF);
+            return;
+        }
+        places = rest;
     }
 }
 
 fn encoded_size(raw: u64) -> u64 {
-    raw.div_ceil(3) * 4 + raw.div_ceil(LINE_RAW as u64) * CRLF as u64
+    raw.div_ceil(3) * 4 + raw.div_ceil(LINE_RAW as u64) * CRLF.len() as u64
 }
 
 #[cfg(test)]

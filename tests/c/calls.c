@@ -66,7 +66,10 @@ static void null_pdf(void)
 {
     struct server *server = server_start(ACCEPTS);
     mailbutton_account *account = account_for(server);
-    EXPECT(mailbutton_send_document(account, EMAIL, NULL, 0), MAILBUTTON_BAD_CALL, "null_argument", "pdf is NULL");
+    EXPECT(mailbutton_send_document(account, EMAIL, NULL, 0), MAILBUTTON_BAD_CALL, "null_argument",
+           "pdf is NULL, and email_json has no document.path");
+    EXPECT(mailbutton_send_document(account, "{\"to\": \"a@b.ro\", \"document\": {\"path\": null}}", NULL, 0),
+           MAILBUTTON_BAD_CALL, "null_argument", "\"key\":\"pdf\"");
     EXPECT(mailbutton_send_document(account, EMAIL, NULL, 17), MAILBUTTON_BAD_CALL, "null_with_length", "17 bytes");
     EXPECT(mailbutton_send_document(account, EMAIL, NULL, (size_t)-1), MAILBUTTON_BAD_CALL, "null_with_length", "pdf");
     /* Longer than any object: refused by its length, unread. */

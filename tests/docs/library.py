@@ -76,4 +76,6 @@ class Account:
         return finish(library.mailbutton_send_test(self.account, text(test)))
 
     def send_document(self, email, pdf=PDF):
-        return finish(library.mailbutton_send_document(self.account, text(email), pdf, len(pdf)))
+        if "path" in email.get("document", {}):
+            pdf = None
+        return finish(library.mailbutton_send_document(self.account, text(email), pdf, len(pdf or b"")))

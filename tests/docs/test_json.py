@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from library import ROOT, Account
+from library import PDF, ROOT, Account
 from markdown import blocks
 from servers.aiosmtpd_server import Aiosmtpd
 from servers.certificates import make_certificates
@@ -40,6 +40,7 @@ def test_the_library_takes_what_goes_in(block, tmp_path, monkeypatch):
             assert account.opened["status_name"] == "OK", account.opened
         return
     (tmp_path / "terms.txt").write_text("terms")
+    (tmp_path / "statement.pdf").write_bytes(PDF)
     # Nobody listens at the port 1: what fails there was taken, and no email leaves this machine.
     nowhere = {**SETTINGS, "smtp_host": "127.0.0.1", "smtp_port": 1}
     with Account({"program_name": NAME}) as account:
