@@ -106,10 +106,11 @@ impl FileOnDisk {
         Reading { next: Next::Awaited(spawn_blocking(move || Opened::open(file)?.read(Vec::new()))) }
     }
 
-    /// The opened file is still the one that was given, and the path still leads to it.
+    /// The path still leads to the file that was given, and the opened file is that one. The path first: what happened to it
+    /// is the better explanation, and changes the opened file's ctime besides.
     fn check(&self, opened: &OpenFile) -> Result<(), FileProblem> {
-        self.identity.check(&opened.metadata()?)?;
-        self.identity.check(&std::fs::metadata(&self.path)?)
+        self.identity.check(&std::fs::metadata(&self.path)?)?;
+        self.identity.check(&opened.metadata()?)
     }
 }
 
@@ -185,5 +186,175 @@ impl Reading {
 impl fmt::Debug for Reading {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Reading")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::time::{Duration, SystemTime};
+
+    use super::super::content::{Content, Encoding, Piece, Segment, encode_base64};
+    use super::super::{Data, tests::written};
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("mailbutton-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        /// A file that was given, and its path.
+        fn given(&self, name: &str, bytes: &[u8]) -> (Arc<FileOnDisk>, PathBuf) {
+            let path = self.0.join(name);
+            fs::write(&path, bytes).unwrap();
+            let noted = FileOnDisk::new(&path, &fs::metadata(&path).unwrap());
+            (Arc::new(noted), path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn bytes(length: usize) -> Vec<u8> {
+        (0..length).map(|index| u8::try_from(index * 7 % 251).unwrap()).collect()
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    async fn read_all(file: &Arc<FileOnDisk>) -> Result<Vec<u8>, FileProblem> {
+        let (mut reading, mut all) = (file.read(), Vec::new());
+        let mut spare = Vec::new();
+        while let Some(block) = reading.next(spare).await? {
+            all.extend_from_slice(&block);
+            spare = block;
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn a_file_on_the_disk_gives_what_one_in_memory_gives() {
+        let folder = Folder::new("blocks");
+        let borders = [1, 57, SLICE_BYTES, BLOCK_BYTES, 2 * BLOCK_BYTES, 3 * BLOCK_BYTES];
+        for length in borders.into_iter().flat_map(|border| [border - 1, border, border + 1]) {
+            let raw = bytes(length);
+            let (file, _) = folder.given("a", &raw);
+            let around = |data| {
+                Content::new(vec![
+                    Segment::Text(b"a\r\n".to_vec()),
+                    Segment::File(data),
+                    Segment::Either { base64: "", binary: "\r\n" },
+                    Segment::Text(b"b\r\n".to_vec()),
+                ])
+            };
+            let (on_disk, held) = (around(Data::OnDisk(file)), around(Data::Held(raw.into())));
+            for encoding in [Encoding::Base64, Encoding::Binary] {
+                // A second try reads the file anew.
+                for _ in 0..2 {
+                    assert!(run(read_pieces(&on_disk, encoding)) == written(&held, encoding), "{length} {encoding:?}");
+                }
+            }
+        }
+    }
+
+    async fn read_pieces(content: &Content, encoding: Encoding) -> Vec<u8> {
+        let (mut reader, mut out) = (content.reader(encoding), Vec::new());
+        assert_eq!(reader.left(), content.size(encoding));
+        reader.ready().await.unwrap();
+        while let Some(piece) = reader.next().await.unwrap() {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::Lines(raw) => {
+                    assert!((1..=SLICE_BYTES).contains(&raw.len()));
+                    encode_base64(raw, &mut out);
+                }
+                Piece::Bytes(raw) => {
+                    assert!((1..=SLICE_BYTES).contains(&raw.len()));
+                    out.extend_from_slice(raw);
+                }
+            }
+            assert_eq!(reader.left(), content.size(encoding) - out.len() as u64);
+        }
+        out
+    }
+
+    /// Each way to change a file, and what is said of it.
+    const CHANGES: [(&str, fn(&Path)); 6] = [
+        ("it had 400000 bytes, and now has 399999", |path| {
+            fs::File::options().write(true).open(path).unwrap().set_len(399_999).unwrap()
+        }),
+        ("it had 400000 bytes, and now has 400001", |path| {
+            fs::File::options().append(true).open(path).unwrap().write_all(b"x").unwrap();
+        }),
+        ("it was written to", |path| {
+            // As a program that puts the old time back.
+            let modified = fs::metadata(path).unwrap().modified().unwrap();
+            let file = fs::File::options().write(true).open(path).unwrap();
+            (&file).write_all(b"y").unwrap();
+            file.set_modified(modified).unwrap();
+        }),
+        ("it was written to", |path| {
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
+        }),
+        ("another file has taken its place", |path| {
+            let other = path.with_extension("new");
+            fs::copy(path, &other).unwrap();
+            fs::rename(other, path).unwrap();
+        }),
+        ("it is not there any more", |path| fs::remove_file(path).unwrap()),
+    ];
+
+    #[test]
+    fn a_file_that_is_not_the_same_when_its_turn_comes_is_not_read() {
+        for (at, (why, change)) in CHANGES.into_iter().enumerate() {
+            let folder = Folder::new(&format!("before-{at}"));
+            let (file, path) = folder.given("a", &bytes(400_000));
+            change(&path);
+            assert_eq!(run(read_all(&file)), Err(FileProblem::Changed(why.to_owned())), "{at}");
+        }
+    }
+
+    #[test]
+    fn the_last_block_of_a_file_that_changed_meanwhile_is_not_given() {
+        for (at, (why, change)) in CHANGES.into_iter().enumerate() {
+            let folder = Folder::new(&format!("meanwhile-{at}"));
+            let (file, path) = folder.given("a", &bytes(400_000));
+            let opened = Opened::open(file).unwrap();
+            let (opened, block) = opened.read(Vec::new()).unwrap();
+            change(&path);
+            // Of a deleted file the descriptor still shows the bytes, and nobody can tell that these are all.
+            assert_eq!(opened.read(block).err(), Some(FileProblem::Changed(why.to_owned())), "{at}");
+        }
+    }
+
+    #[test]
+    fn after_a_problem_nothing_more_comes() {
+        let folder = Folder::new("problem");
+        let (file, path) = folder.given("a", &bytes(10));
+        fs::remove_file(path).unwrap();
+        run(async {
+            let content = Content::new(vec![Segment::File(Data::OnDisk(file)), Segment::Text(b"end\r\n".to_vec())]);
+            let mut reader = content.reader(Encoding::Base64);
+            assert!(matches!(reader.ready().await, Err(FileProblem::Changed(_))));
+            for _ in 0..3 {
+                reader.next().await.unwrap_err();
+            }
+        });
+    }
+
+    #[test]
+    fn a_path_means_the_same_file_wherever_the_host_goes() {
+        let given = FileOnDisk::new(Path::new("Cargo.toml"), &fs::metadata("Cargo.toml").unwrap());
+        assert_eq!(given.path, std::env::current_dir().unwrap().join("Cargo.toml"));
     }
 }
