@@ -44,7 +44,10 @@ struct Shared {
     canceled: AtomicBool,
     cancel: Notify,
     waiting: Mutex<VecDeque<Progress>>,
-    changed: Condvar,
+    /// For those who want to hear of progress, and for those who wait for the end alone: waking a thread for each slice of
+    /// a document costs more than encrypting it.
+    progressed: Condvar,
+    ended_now: Condvar,
 }
 
 /// A pending reply and the job that will end it.
@@ -55,7 +58,8 @@ pub fn pending() -> (Reply, Job) {
         canceled: AtomicBool::new(false),
         cancel: Notify::new(),
         waiting: Mutex::new(VecDeque::new()),
-        changed: Condvar::new(),
+        progressed: Condvar::new(),
+        ended_now: Condvar::new(),
     });
     (Reply { shared: Arc::clone(&shared) }, Job { shared })
 }
@@ -76,6 +80,7 @@ impl Reply {
             // Also of an ended reply the lock may be held by a thread that is not there. The first ending counts.
             return self.shared.end(forked());
         }
+        let changed = if on_progress.is_some() { &self.shared.progressed } else { &self.shared.ended_now };
         let until = limit.map(|limit| Instant::now() + limit);
         let mut queue = self.shared.lock();
         loop {
@@ -99,9 +104,9 @@ impl Reply {
                 (Some(end), _) => return end.status,
                 (None, Some(Duration::ZERO)) => return Status::Pending,
                 (None, _) if is_untold => continue,
-                (None, None) => self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                (None, None) => changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
                 (None, Some(left)) => {
-                    let waited = self.shared.changed.wait_timeout(queue, left);
+                    let waited = changed.wait_timeout(queue, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -155,7 +160,7 @@ impl Job {
             _ => queue.push_back(progress),
         }
         drop(queue);
-        self.shared.changed.notify_all();
+        self.shared.progressed.notify_all();
     }
 
     pub fn end(self, answer: Answer) {
@@ -178,7 +183,8 @@ impl Shared {
         if self.process == std::process::id() {
             // Taken once, so that nobody is between looking at `ended` and waiting.
             drop(self.lock());
-            self.changed.notify_all();
+            self.progressed.notify_all();
+            self.ended_now.notify_all();
         }
         ended
     }

@@ -16,7 +16,7 @@ use super::super::{Journal, Step, deadlines};
 use super::session::Session;
 use super::{Server, Submission};
 
-/// A connection that nobody has used for so long is closed.
+/// A connection that nobody has used for so long, at the most, is closed.
 const KEEP: Duration = Duration::from_secs(30);
 
 /// After a server's "not so fast" nothing is sent for this long; after each further one twice as long, up to the longest.
@@ -56,7 +56,10 @@ pub struct Pool {
 
 struct State {
     open: usize,
+    /// Those that were used last are at the end.
     idle: Vec<Idle>,
+    /// Closes the idle ones when they get old; there is one while there are any.
+    reaper: Option<AbortHandle>,
     waiting: VecDeque<Waiter>,
     is_closing: bool,
     brake: Brake,
@@ -67,7 +70,6 @@ struct Idle {
     session: Session,
     server: Arc<Server>,
     since: Instant,
-    expiry: AbortHandle,
 }
 
 /// An email that waits. Over HTTP there is nothing to share but the number of connections.
@@ -106,6 +108,7 @@ impl Pool {
         let state = State {
             open: 0,
             idle: Vec::new(),
+            reaper: None,
             waiting: VecDeque::new(),
             is_closing: false,
             brake,
@@ -170,7 +173,6 @@ impl Pool {
             && let Some(idle) = state.idle.pop()
         {
             // A connection to another server makes room; its permit comes back when it is closed.
-            idle.expiry.abort();
             idle.session.quit();
         }
         None
@@ -208,37 +210,37 @@ impl Pool {
             waiter.turn.send(Turn::Reuse(session)).ok();
             return;
         }
-        let since = Instant::now();
-        let pool = Rc::clone(self);
-        let expiry = spawn_local(async move {
-            sleep(KEEP).await;
-            pool.expire(since);
-        });
-        state.idle.push(Idle { session, server: Arc::clone(server), since, expiry: expiry.abort_handle() });
+        state.idle.push(Idle { session, server: Arc::clone(server), since: Instant::now() });
+        if state.reaper.is_none() {
+            let pool = Rc::clone(self);
+            state.reaper = Some(spawn_local(async move { pool.reap().await }).abort_handle());
+        }
     }
 
-    fn expire(&self, since: Instant) {
-        let mut expired = Vec::new();
-        {
+    /// Until no connection is idle. Looking twice in the time that they are kept is exact enough.
+    async fn reap(&self) {
+        loop {
+            sleep(KEEP / 2).await;
             let mut state = self.state.borrow_mut();
-            while let Some(at) = state.idle.iter().position(|idle| idle.since <= since) {
-                expired.push(state.idle.swap_remove(at));
+            let old = state.idle.iter().take_while(|idle| idle.since.elapsed() >= KEEP / 2).count();
+            for idle in state.idle.drain(..old) {
+                idle.session.quit();
             }
-        }
-        for idle in expired {
-            idle.session.quit();
+            if state.idle.is_empty() {
+                state.reaper = None;
+                return;
+            }
         }
     }
 
     /// The account is gone: what was begun goes on, and nothing is kept.
     pub fn close(&self) {
-        let idle = {
-            let mut state = self.state.borrow_mut();
-            state.is_closing = true;
-            std::mem::take(&mut state.idle)
-        };
-        for idle in idle {
-            idle.expiry.abort();
+        let mut state = self.state.borrow_mut();
+        state.is_closing = true;
+        if let Some(reaper) = state.reaper.take() {
+            reaper.abort();
+        }
+        for idle in state.idle.drain(..) {
             idle.session.quit();
         }
     }
@@ -312,7 +314,6 @@ impl State {
 impl Idle {
     /// At the end of its rest: the server has said nothing, and seems to be there still.
     fn is_alive(&mut self) -> bool {
-        self.expiry.abort();
         self.session.rested = self.since.elapsed();
         self.session.wire.quiet().is_ok()
     }

@@ -22,6 +22,9 @@ use super::reply::{Class, Reply};
 use super::wire::{Stream, Wire};
 use super::{Security, Server, login};
 
+/// How much the TLS library holds of what is being written.
+const MOST_BUFFERED: usize = 256 * 1024;
+
 pub struct Session {
     pub wire: Wire,
     pub extensions: Extensions,
@@ -187,10 +190,12 @@ impl Opening<'_> {
             .map_err(|error| Failure::new(Ending::CertificateWrongName).detail(error.to_string()))?;
         let peer = wire.peer;
         let handshake = TlsConnector::from(config).connect(name, wire.into_stream());
-        let stream = timeout(self.network.deadlines.tls, handshake)
+        let mut stream = timeout(self.network.deadlines.tls, handshake)
             .await
             .map_err(|_| Failure::new(Ending::TimedOut))?
             .map_err(|error: io::Error| handshake_failure(&error))?;
+        // A whole flight's records in one write: the TLS library would cut it in two.
+        stream.get_mut().1.set_buffer_limit(Some(MOST_BUFFERED));
         self.note(&stream, builtin_roots);
         let wire = Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor));
         Ok(wire.with_transcript(self.journal.transcript()))
