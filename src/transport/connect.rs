@@ -1,20 +1,57 @@
-//! From a host name to a connected socket: both address families, the first that answers wins (RFC 8305).
+//! From a host name to a connection with its server: both address families, the first that answers wins (RFC 8305).
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::Network;
 use super::deadlines::Deadlines;
 use super::ending::{Ending, Failure, Step};
 use super::journal::Journal;
 
 /// An address gets this head start before the next one is tried beside it (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A connection on which the server is the next to be heard, or to be spoken to.
+pub struct Connected {
+    pub stream: TcpStream,
+    /// Our side of it.
+    pub local: SocketAddr,
+    pub peer: Peer,
+}
+
+/// The other side of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// What is sent does not leave this machine.
+    pub is_loopback: bool,
+}
+
+pub async fn open(host: &str, port: u16, network: &Network, journal: &Journal) -> Result<Connected, Failure> {
+    let addresses = look_up(host, port, &network.deadlines, journal).await?;
+    journal.begin(Step::Connect);
+    let stream = timeout(network.deadlines.connect, race(alternate(addresses)))
+        .await
+        .map_err(|_| Failure::new(Ending::TimedOut))?
+        .map_err(|error| connect_failure(&error))?;
+    let (address, local) = settle(&stream).map_err(|error| connect_failure(&error))?;
+    journal.found(|found| found.address = Some(address));
+    journal.note(&format!("connected to {address}"));
+    Ok(Connected { stream, local, peer: Peer { address, is_loopback: address.ip().to_canonical().is_loopback() } })
+}
+
+/// Both ends of the connection. Without `TCP_NODELAY`, Nagle's algorithm and the delayed ACK cost 40 ms for each email.
+fn settle(stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
+    stream.set_nodelay(true)?;
+    Ok((stream.peer_addr()?, stream.local_addr()?))
+}
 
 pub async fn look_up(
     host: &str,
@@ -41,23 +78,6 @@ pub async fn look_up(
     Ok(addresses)
 }
 
-pub async fn connect(
-    addresses: Vec<SocketAddr>,
-    deadlines: &Deadlines,
-    journal: &Journal,
-) -> Result<TcpStream, Failure> {
-    journal.begin(Step::Connect);
-    let stream = timeout(deadlines.connect, race(alternate(addresses)))
-        .await
-        .map_err(|_| Failure::new(Ending::TimedOut))?
-        .map_err(|error| connect_failure(&error))?;
-    // Without it, Nagle's algorithm and the delayed ACK cost 40 ms for each email.
-    stream.set_nodelay(true).map_err(|error| connect_failure(&error))?;
-    let peer = stream.peer_addr().map_err(|error| connect_failure(&error))?;
-    journal.found(|found| found.address = Some(peer));
-    Ok(stream)
-}
-
 /// The resolver's order, with the families taking turns (RFC 8305 section 4).
 fn alternate(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
@@ -71,23 +91,30 @@ fn alternate(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     turns
 }
 
+/// The first connection that comes about. The other attempts are dropped with this future, and closed by that.
 async fn race(mut waiting: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
-    let mut attempts = JoinSet::new();
-    let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut attempts = FuturesUnordered::new();
+    let mut failed: Option<io::Error> = None;
     loop {
-        if let Some(address) = waiting.pop_front() {
-            attempts.spawn(TcpStream::connect(address));
-        }
+        attempts.extend(waiting.pop_front().map(TcpStream::connect));
         tokio::select! {
             biased;
-            ended = attempts.join_next() => match ended {
-                Some(Ok(Ok(stream))) => return Ok(stream),
-                Some(Ok(Err(error))) => last_error = error,
-                Some(Err(_)) => {}
-                None => return Err(last_error),
+            ended = attempts.next() => match ended {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => failed = Some(more_telling(failed, error)),
+                None => return Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())),
             },
             () = sleep(HEAD_START), if !waiting.is_empty() => {}
         }
+    }
+}
+
+/// Where one address refused and there is no way to another, as without IPv6, the refusal is what there is to mend.
+fn more_telling(before: Option<io::Error>, now: io::Error) -> io::Error {
+    use io::ErrorKind as K;
+    match (before, now.kind()) {
+        (Some(before), K::NetworkUnreachable | K::HostUnreachable | K::NetworkDown | K::AddrNotAvailable) => before,
+        _ => now,
     }
 }
 
@@ -104,7 +131,61 @@ pub fn connect_failure(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpSocket;
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// The states in which Linux has connections with this port of 127.0.0.1 as their other end.
+    fn states(port: u16) -> Vec<String> {
+        let peer = format!("0100007F:{port:04X}");
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        rows.filter(|row| row[2] == peer).map(|row| row[3].to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_is_overtaken_and_given_up() {
+        const SYN_SENT: &str = "02";
+        // A full queue: what comes after these two is left without an answer.
+        let full = TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = full.listen(1).unwrap();
+        let silent = full.local_addr().unwrap();
+        let _waiting = [TcpStream::connect(silent).await.unwrap(), TcpStream::connect(silent).await.unwrap()];
+        let good = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answering = good.local_addr().unwrap();
+        let began = Instant::now();
+        let mut attempt = std::pin::pin!(race([silent, answering].into()));
+        assert!(timeout(HEAD_START / 5, &mut attempt).await.is_err());
+        assert!(states(silent.port()).iter().any(|state| state == SYN_SENT), "the queue is not full");
+        let stream = attempt.await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), answering);
+        assert!(began.elapsed() >= HEAD_START);
+        assert!(states(silent.port()).iter().all(|state| state != SYN_SENT), "it goes on trying");
+    }
+
+    #[tokio::test]
+    async fn after_a_refusal_the_next_address_is_tried() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let good = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = race([closed, good.local_addr().unwrap()].into()).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good.local_addr().unwrap());
+        assert_eq!(race([closed].into()).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn a_refusal_tells_more_than_a_missing_route() {
+        use io::ErrorKind as K;
+        for (errors, told) in [
+            ([K::ConnectionRefused, K::NetworkUnreachable], K::ConnectionRefused),
+            ([K::NetworkUnreachable, K::ConnectionRefused], K::ConnectionRefused),
+            ([K::HostUnreachable, K::AddrNotAvailable], K::HostUnreachable),
+        ] {
+            let last = errors.into_iter().fold(None, |before, kind| Some(more_telling(before, kind.into())));
+            assert_eq!(last.unwrap().kind(), told, "{errors:?}");
+        }
+    }
 
     #[test]
     fn address_families_take_turns_in_the_resolvers_order() {

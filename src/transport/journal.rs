@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::certificate::CertificateFacts;
+use super::connect::Peer;
 use super::ending::{Ending, Failure, Outcome, ServerWords, Step};
 use super::transcript::Transcript;
 
@@ -127,10 +128,10 @@ impl Journal {
     }
 
     /// The connection was there already.
-    pub fn reused(&self, peer: SocketAddr) {
+    pub fn reused(&self, peer: &Peer) {
         self.begin(Step::Connect);
         self.found(|found| {
-            found.address = Some(peer);
+            found.address = Some(peer.address);
             found.reused = true;
         });
     }

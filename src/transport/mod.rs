@@ -20,11 +20,17 @@ pub use tls::{BadRoots, Roots, Trust};
 
 use std::rc::Rc;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use smtp::{Permit, Place, Pool, Turn};
 use tls::Tls;
 
 /// How many connections an account has open at a time, unless the host says otherwise.
 pub const CONNECTIONS: usize = 4;
+
+/// A TCP stream, or TLS on one.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// What every session of an account shares.
 pub struct Network {

@@ -15,9 +15,15 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use super::Network;
 use super::certificate::{CertificateFacts, Fingerprint};
-use super::ending::{Ending, Failure};
+use super::ending::{Ending, Failure, Step};
+use super::journal::Journal;
 
 /// Which certificate a server may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +137,44 @@ impl Tls {
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
+}
+
+/// TLS with the server of this name, from end to end: whatever carries the stream has no part in it.
+pub async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    host: &str,
+    trust: Trust,
+    network: &Network,
+    journal: &Journal,
+) -> Result<TlsStream<S>, Failure> {
+    journal.begin(Step::Tls);
+    let (config, builtin_roots) = network.tls.config(trust)?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| Failure::new(Ending::CertificateWrongName).detail(error.to_string()))?;
+    let stream = timeout(network.deadlines.tls, TlsConnector::from(config).connect(name, stream))
+        .await
+        .map_err(|_| Failure::new(Ending::TimedOut))?
+        .map_err(|error| handshake_failure(&error))?;
+    note(&stream, builtin_roots, journal);
+    Ok(stream)
+}
+
+fn note<S>(stream: &TlsStream<S>, builtin_roots: bool, journal: &Journal) {
+    let (_, connection) = stream.get_ref();
+    journal.found(|found| {
+        found.builtin_roots = builtin_roots;
+        found.tls_version = connection.protocol_version().map(|version| match version {
+            rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+            _ => "TLS 1.2",
+        });
+        found.cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
+        found.certificate = connection
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .map(|certificate| Box::new(CertificateFacts::read(certificate)));
+        let [version, cipher] = [found.tls_version, found.cipher.as_deref()].map(Option::unwrap_or_default);
+        journal.note(&format!("encrypted: {version}, {cipher}"));
+    });
 }
 
 /// Carries a refused certificate inside rustls' error, so that the one that was refused can be shown.

@@ -40,7 +40,7 @@ pub async fn login(
 ) -> Result<(), Failure> {
     journal.begin(Step::Login);
     let wire = &session.wire;
-    if !(wire.is_secure || may_be_clear || wire.peer.ip().to_canonical().is_loopback()) {
+    if !(wire.is_secure || may_be_clear || wire.peer.is_loopback) {
         return Err(Ending::LoginInClear.into());
     }
     let offered = session.extensions.mechanisms();

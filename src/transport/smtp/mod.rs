@@ -144,7 +144,7 @@ async fn attempt(turn: Turn, submission: &Submission, network: &Network, journal
         Turn::Reuse(session) | Turn::Ahead(session) => session,
     };
     if is_used {
-        journal.reused(session.wire.peer);
+        journal.reused(&session.wire.peer);
     }
     let mut transaction = Transaction::new(&mut session, submission, network, journal);
     let result = transaction.run(is_ahead).await;

@@ -1,25 +1,20 @@
 //! From a socket to a server that listens: TLS, greeting, EHLO, STARTTLS (RFC 5321, 3207, 8314).
 
-use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use once_cell::unsync::OnceCell;
-use rustls::pki_types::ServerName;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use super::super::connect::{connect, look_up};
-use super::super::tls::handshake_failure;
+use super::super::connect::{self, Connected, Peer};
+use super::super::tls;
 use super::super::words::Redactor;
-use super::super::{CertificateFacts, Ending, Failure, Journal, Network, ServerWords, Step};
+use super::super::{Ending, Failure, Journal, Network, ServerWords, Step, Stream};
 use super::envelope::Transfer;
 use super::extensions::Extensions;
 use super::pool::Permit;
 use super::reply::{Class, Reply};
-use super::wire::{Stream, Wire};
+use super::wire::Wire;
 use super::{Security, Server, login};
 
 /// How much the TLS library holds of what is being written.
@@ -66,24 +61,27 @@ impl Session {
 
     /// Up to the point where a login can follow.
     async fn connect(server: &Server, network: &Network, journal: &Journal) -> Result<Self, Failure> {
-        let deadlines = &network.deadlines;
-        let addresses = look_up(&server.host, server.port, deadlines, journal).await?;
-        let stream = connect(addresses, deadlines, journal).await?;
+        let Connected { stream, local, peer } = connect::open(&server.host, server.port, network, journal).await?;
+        Self::greet(Box::new(stream), local.ip(), peer, server, network, journal).await
+    }
+
+    /// On a stream that leads to the server.
+    async fn greet(
+        stream: Box<dyn Stream>,
+        local: IpAddr,
+        peer: Peer,
+        server: &Server,
+        network: &Network,
+        journal: &Journal,
+    ) -> Result<Self, Failure> {
         let redactor = Rc::new(match &server.login {
             Some(login) => Redactor::new(&login.username, Some(&login.password)),
             None => Redactor::new("", None),
         });
-        let (peer, local) = match (stream.peer_addr(), stream.local_addr()) {
-            (Ok(peer), Ok(local)) => (peer, local),
-            (Err(error), _) | (_, Err(error)) => {
-                return Err(Failure::new(Ending::Disconnected).detail(error.to_string()));
-            }
-        };
-        let hello = network.hello_name.clone().unwrap_or_else(|| hello_name(local.ip()));
+        let hello = network.hello_name.clone().unwrap_or_else(|| hello_name(local));
         let opening = Opening { server, network, journal, hello, redactor };
-        journal.note(&format!("connected to {peer}"));
         let transcript = journal.transcript();
-        let plain = |redactor| Wire::new(Box::new(stream), peer, false, redactor).with_transcript(transcript);
+        let plain = |redactor| Wire::new(stream, peer, false, redactor).with_transcript(transcript);
         match server.security {
             Security::Tls => {
                 let wire = opening.secure(plain(Rc::clone(&opening.redactor))).await?;
@@ -184,40 +182,13 @@ impl Opening<'_> {
     }
 
     async fn secure(&self, wire: Wire) -> Result<Wire, Failure> {
-        self.journal.begin(Step::Tls);
-        let (config, builtin_roots) = self.network.tls.config(self.server.trust)?;
-        let name = ServerName::try_from(self.server.host.clone())
-            .map_err(|error| Failure::new(Ending::CertificateWrongName).detail(error.to_string()))?;
-        let peer = wire.peer;
-        let handshake = TlsConnector::from(config).connect(name, wire.into_stream());
-        let mut stream = timeout(self.network.deadlines.tls, handshake)
-            .await
-            .map_err(|_| Failure::new(Ending::TimedOut))?
-            .map_err(|error: io::Error| handshake_failure(&error))?;
+        let peer = wire.peer.clone();
+        let Server { host, trust, .. } = self.server;
+        let mut stream = tls::secure(wire.into_stream(), host, *trust, self.network, self.journal).await?;
         // A whole flight's records in one write: the TLS library would cut it in two.
         stream.get_mut().1.set_buffer_limit(Some(MOST_BUFFERED));
-        self.note(&stream, builtin_roots);
         let wire = Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor));
         Ok(wire.with_transcript(self.journal.transcript()))
-    }
-
-    fn note(&self, stream: &TlsStream<Box<dyn Stream>>, builtin_roots: bool) {
-        let (_, connection) = stream.get_ref();
-        self.journal.found(|found| {
-            found.builtin_roots = builtin_roots;
-            found.tls_version = connection.protocol_version().map(|version| match version {
-                rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
-                _ => "TLS 1.2",
-            });
-            found.cipher =
-                connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
-            found.certificate = connection
-                .peer_certificates()
-                .and_then(|chain| chain.first())
-                .map(|certificate| Box::new(CertificateFacts::read(certificate)));
-            let [version, cipher] = [found.tls_version, found.cipher.as_deref()].map(Option::unwrap_or_default);
-            self.journal.note(&format!("encrypted: {version}, {cipher}"));
-        });
     }
 }
 

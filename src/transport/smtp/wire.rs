@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -12,9 +11,10 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
+use super::super::connect::Peer;
 use super::super::transcript::Transcript;
 use super::super::words::Redactor;
-use super::super::{Ending, Failure, ServerWords};
+use super::super::{Ending, Failure, ServerWords, Stream};
 use super::reply::{BadReply, Class, Reply, ReplyParser};
 
 /// How long the rest of a reply is waited for that began in the middle of the content.
@@ -23,10 +23,6 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Replies that come while a flight is still being written wait here; a server that says more before it reads on is not
 /// read further until the flight is out.
 const MOST_WAITING: usize = 256 * 1024;
-
-/// A TCP stream, or TLS on one.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 pub struct Wire {
     stream: Box<dyn Stream>,
@@ -39,12 +35,12 @@ pub struct Wire {
     broke: Option<Broken>,
     redactor: Rc<Redactor>,
     transcript: Option<Rc<Transcript>>,
-    pub peer: SocketAddr,
+    pub peer: Peer,
     pub is_secure: bool,
 }
 
 impl Wire {
-    pub fn new(stream: Box<dyn Stream>, peer: SocketAddr, is_secure: bool, redactor: Rc<Redactor>) -> Self {
+    pub fn new(stream: Box<dyn Stream>, peer: Peer, is_secure: bool, redactor: Rc<Redactor>) -> Self {
         let parser = ReplyParser::default();
         Self {
             stream,
