@@ -11,6 +11,9 @@ mod transaction;
 mod upload;
 mod wire;
 
+#[cfg(test)]
+mod faults;
+
 use std::rc::Rc;
 use std::sync::Arc;
 

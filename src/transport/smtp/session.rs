@@ -44,8 +44,22 @@ impl Session {
         permit: Option<Permit>,
         journal: &Journal,
     ) -> Result<Self, Failure> {
-        let mut session = Self::connect(server, network, journal).await?;
+        let Connected { stream, local, peer } = connect::open(&server.host, server.port, network, journal).await?;
+        let mut session = Self::over(Box::new(stream), local.ip(), peer, server, network, journal).await?;
         session.permit = permit;
+        Ok(session)
+    }
+
+    /// On a stream that leads to the server; `local` is our side of it.
+    pub async fn over(
+        stream: Box<dyn Stream>,
+        local: IpAddr,
+        peer: Peer,
+        server: &Server,
+        network: &Network,
+        journal: &Journal,
+    ) -> Result<Self, Failure> {
+        let mut session = Self::greet(stream, local, peer, server, network, journal).await?;
         if let Some(login) = &server.login {
             let may_be_clear = server.security == Security::None && server.allow_insecure_login;
             let limit = network.deadlines.login;
@@ -60,12 +74,6 @@ impl Session {
     }
 
     /// Up to the point where a login can follow.
-    async fn connect(server: &Server, network: &Network, journal: &Journal) -> Result<Self, Failure> {
-        let Connected { stream, local, peer } = connect::open(&server.host, server.port, network, journal).await?;
-        Self::greet(Box::new(stream), local.ip(), peer, server, network, journal).await
-    }
-
-    /// On a stream that leads to the server.
     async fn greet(
         stream: Box<dyn Stream>,
         local: IpAddr,

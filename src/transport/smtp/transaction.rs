@@ -292,14 +292,14 @@ impl<'t> Transaction<'t> {
 
     async fn verdict(&mut self) -> Result<(), Failure> {
         self.journal.begin(Step::Verdict);
-        let reply = self.session.wire.reply(self.deadlines.verdict).await.map_err(no_verdict)?;
+        let reply = self.session.wire.reply(self.deadlines.verdict).await?;
         let words = self.session.wire.words(&reply);
         // A server that wants more would take a QUIT for a line of the email.
         self.session.in_content = reply.class() == Class::Continue;
         self.session.must_reset = false;
         self.end.is_over = reply.class() != Class::Continue;
         match reply.class() {
-            Class::Continue => Err(no_verdict(Failure::new(Ending::BadReply).words(words))),
+            Class::Continue => Err(Failure::new(Ending::BadReply).words(words)),
             Class::Success => {
                 self.journal.verdict_came();
                 self.journal.server_said(words);
