@@ -37,7 +37,8 @@ pub fn status_of(ending: Ending) -> Status {
         | E::CertificateWrongName
         | E::CertificateInvalid
         | E::CertificateChanged
-        | E::LoginInClear => Status::NotSecure,
+        | E::LoginInClear
+        | E::LoginServerUnproven => Status::NotSecure,
         E::LoginRefused
         | E::EncryptionRequired
         | E::LoginNotOffered

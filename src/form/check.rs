@@ -9,7 +9,7 @@ use crate::guide::{Provider, provider_of_login};
 use crate::input::{Fault, Faults};
 use crate::secret::Secret;
 use crate::transport::http::Relay;
-use crate::transport::smtp::{Login, Security, Server};
+use crate::transport::smtp::{Credential, Login, Security, Server};
 use crate::transport::{Fingerprint, Trust};
 
 use super::fields::{FIELDS, Field, Kind};
@@ -211,9 +211,10 @@ impl Checker<'_> {
         } else {
             let port = parts.port?;
             let username = values.text("username");
-            let login = secrets
-                .get("password")
-                .map(|password| Login { username: username.to_owned(), password: password.clone() });
+            let login = secrets.get("password").map(|password| Login {
+                username: username.to_owned(),
+                credential: Credential::Password(password.clone()),
+            });
             let server = Server {
                 host: parts.host?,
                 port,

@@ -151,6 +151,7 @@ fn for_http(ending: Ending) -> Vec<Remedy> {
         // What only SMTP servers say stands here for completeness.
         E::HttpRefused
         | E::LoginInClear
+        | E::LoginServerUnproven
         | E::EncryptionRequired
         | E::LoginRefused
         | E::LoginNotOffered
@@ -188,7 +189,7 @@ fn for_smtp(situation: &Situation<'_>) -> Vec<Remedy> {
         }
         E::TlsFailed => all(&["check_host_and_port", "firewall", "ask_provider"]),
         E::TlsTooOld => all(&["server_must_update", "other_server"]),
-        E::BytesBeforeTls => all(&["other_network", "ask_provider"]),
+        E::BytesBeforeTls | E::LoginServerUnproven => all(&["other_network", "ask_provider"]),
         E::CertificateUntrusted
         | E::CertificateExpired
         | E::CertificateNotYetValid

@@ -249,6 +249,7 @@ const ENDINGS: &[Ending] = &[
     Ending::CertificateInvalid,
     Ending::CertificateChanged,
     Ending::LoginInClear,
+    Ending::LoginServerUnproven,
     Ending::EncryptionRequired,
     Ending::LoginRefused,
     Ending::LoginNotOffered,

@@ -98,6 +98,8 @@ pub enum Ending {
     CertificateChanged,
     /// The password would have travelled in clear.
     LoginInClear,
+    /// The server did not prove that it knows the password, as its mechanism demands.
+    LoginServerUnproven,
     /// The settings have no encryption, and the server wants it.
     EncryptionRequired,
 
@@ -165,6 +167,7 @@ impl Ending {
             Self::CertificateInvalid => "certificate_invalid",
             Self::CertificateChanged => "certificate_changed",
             Self::LoginInClear => "login_in_clear",
+            Self::LoginServerUnproven => "login_server_unproven",
             Self::EncryptionRequired => "encryption_required",
             Self::LoginRefused => "login_refused",
             Self::LoginNotOffered => "login_not_offered",

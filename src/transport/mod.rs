@@ -2,11 +2,13 @@
 //! nothing of JSON, forms or languages; what it gives back is typed, and the words for it are found elsewhere.
 
 pub mod certificate;
+mod channel_binding;
 mod connect;
 mod deadlines;
 mod ending;
 pub mod http;
 mod journal;
+mod sasl;
 pub mod smtp;
 mod tls;
 mod transcript;
@@ -22,6 +24,7 @@ use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use channel_binding::ChannelBinding;
 use smtp::{Permit, Place, Pool, Turn};
 use tls::Tls;
 

@@ -1,5 +1,7 @@
 //! Makes what a server said safe to show to a person.
 
+use std::cell::RefCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -13,7 +15,8 @@ const MARK: &str = "\u{1}";
 
 /// The secrets of one session in each form in which a server could echo them.
 pub struct Redactor {
-    forms: Vec<Secret>,
+    /// The longest first, as one may hold another.
+    forms: RefCell<Vec<Secret>>,
 }
 
 impl Redactor {
@@ -36,16 +39,34 @@ impl Redactor {
                 text.to_owned(),
             ]);
         }
-        // The longest first, as one may hold another; most secrets are the same in several forms.
-        forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        Self { forms: forms.into_iter().map(Secret::new).collect() }
+        let redactor = Self { forms: RefCell::default() };
+        for form in forms {
+            redactor.add(form);
+        }
+        redactor
+    }
+
+    /// What was made from the secret on the way, and sent. In base64 it is also found without its padding.
+    pub fn hide(&self, text: &str) {
+        let text = text.trim_end_matches('=');
+        if !text.is_empty() {
+            self.add(text.to_owned());
+        }
+    }
+
+    fn add(&self, form: String) {
+        let (form, mut forms) = (Secret::new(form), self.forms.borrow_mut());
+        // Most secrets are the same in several forms.
+        if !forms.contains(&form) {
+            let at = forms.partition_point(|other| other.expose().len() >= form.expose().len());
+            forms.insert(at, form);
+        }
     }
 
     /// Secrets replaced, control and bidirectional characters gone, white space folded, at most 512 bytes.
     pub fn clean(&self, text: &[u8]) -> String {
         let mut text = String::from_utf8_lossy(text).replace(MARK, " ");
-        for form in &self.forms {
+        for form in self.forms.borrow().iter() {
             if text.contains(form.expose()) {
                 text = text.replace(form.expose(), MARK);
             }
@@ -97,6 +118,15 @@ mod tests {
             let redactor = Redactor::new("ana", Some(&Secret::new(secret.to_owned())));
             assert_eq!(redactor.clean(format!("x {secret} y").as_bytes()), "x [secret] y");
         }
+    }
+
+    #[test]
+    fn what_is_hidden_later_is_replaced_too() {
+        let redactor = Redactor::new("ana", Some(&Secret::new("hunter2".to_owned())));
+        redactor.hide("cHJvb2Y=");
+        redactor.hide("cHJvb2Ygb2YgaHVudGVyMg==");
+        redactor.hide("");
+        assert_eq!(redactor.clean(b"cHJvb2Y= cHJvb2Ygb2YgaHVudGVyMg hunter2 x"), "[secret]= [secret] [secret] x");
     }
 
     #[test]

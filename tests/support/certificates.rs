@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -40,6 +40,18 @@ pub fn ca_file() -> String {
 
 /// A server's configuration, made anew: two calls give two certificates.
 pub fn server(kind: Kind) -> Arc<ServerConfig> {
+    server_with(kind, rustls::DEFAULT_VERSIONS).0
+}
+
+/// A good one that does not know TLS 1.3, and its certificate.
+pub fn tls12() -> (Arc<ServerConfig>, CertificateDer<'static>) {
+    server_with(Kind::Good, &[&rustls::version::TLS12])
+}
+
+fn server_with(
+    kind: Kind,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let names = match kind {
         Kind::OtherName => vec!["mail.other.test".to_owned()],
         _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
@@ -56,13 +68,14 @@ pub fn server(kind: Kind) -> Arc<ServerConfig> {
         Kind::SelfSigned => params.self_signed(&key),
         _ => params.signed_by(&key, &authority().issuer),
     };
+    let certificate = certificate.unwrap().der().clone();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.unwrap().der().clone()], key);
-    Arc::new(config.unwrap())
+        .with_single_cert(vec![certificate.clone()], key);
+    (Arc::new(config.unwrap()), certificate)
 }
 
 /// The good one, made once.

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod host;
 pub mod mime;
 pub mod promises;
+pub mod scram;
 pub mod server;
 
 use std::time::{Duration, Instant};

@@ -265,6 +265,12 @@ impl Peer {
         Ok(())
     }
 
+    /// What TLS 1.3 gives a login to be tied to (RFC 9266).
+    pub fn exporter(&self) -> Vec<u8> {
+        let Some(Stream::Tls(stream)) = &self.stream else { return Vec::new() };
+        stream.conn.export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", None).unwrap()
+    }
+
     /// Everything up to where the login or the sender follows.
     pub fn open_tls(&mut self, extensions: &[&str]) -> Played {
         self.secure(&certificates::good())?;

@@ -289,6 +289,7 @@ problem-certificate_wrong_name = { $names_known ->
 problem-certificate_invalid = The certificate of { $host } cannot be accepted. Neither a password nor the email was sent.
 problem-certificate_changed = { $host } shows another certificate than the one that you accepted. Neither a password nor the email was sent.
 problem-login_in_clear = The connection to { $host } is not encrypted, so the password was not sent. Neither was the email.
+problem-login_server_unproven = { $host } did not prove that it knows your password, so somebody may have come between. Neither the password nor the email was sent.
 
 problem-encryption_required = { $host } wants an encrypted connection. The email was not sent.
 problem-login_refused = { $host } did not accept the username and password. The email was not sent.

@@ -19,6 +19,7 @@ use super::super::connect::Peer;
 use super::super::{Deadlines, Roots};
 use super::*;
 use crate::email::{Email, Mailbox, Sender, compose, parse_mailboxes};
+use crate::secret::Secret;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -208,7 +209,10 @@ fn submission(setup: Setup) -> Submission {
         port: 1,
         security: Security::None,
         trust: Trust::Authorities,
-        login: Some(Login { username: "ana".to_owned(), password: Secret::new("hunter2".to_owned()) }),
+        login: Some(Login {
+            username: "ana".to_owned(),
+            credential: Credential::Password(Secret::new("hunter2".to_owned())),
+        }),
         allow_insecure_login: true,
         chunks_well: setup.chunks_well,
     };

@@ -1,34 +1,25 @@
-//! Login (RFC 4954, 4616): the strongest mechanism that both sides have, and never a password where anyone could read it.
+//! Login (RFC 4954): the best mechanism that both sides have, and never a password where anyone could read it.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::super::sasl::{BadChallenge, Channel, Exchange, Mechanism, Response};
+use super::super::words::Redactor;
 use super::super::{Ending, Failure, Journal, Step};
 use super::Login;
-use super::reply::Reply;
+use super::reply::{Class, Reply};
 use super::session::{Session, refusal};
+use super::wire::Wire;
 
-/// What we can speak, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mechanism {
-    Plain,
-    Login,
-}
-
-impl Mechanism {
-    const ALL: [Self; 2] = [Self::Plain, Self::Login];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-        }
-    }
-}
+/// An AUTH command that is longer with its initial response is sent without (RFC 4954 section 4). Its line end counts.
+const LONGEST_COMMAND: usize = 12_288;
+/// No mechanism of ours has more; a server with no end of them gets none.
+const MOST_CHALLENGES: usize = 3;
 
 /// `may_be_clear`: the user chose security `none` and insecure login besides.
 pub async fn login(
@@ -44,14 +35,13 @@ pub async fn login(
         return Err(Ending::LoginInClear.into());
     }
     let offered = session.extensions.mechanisms();
-    let chosen = Mechanism::ALL.into_iter().find(|mechanism| offered.iter().any(|name| name == mechanism.name()));
-    let Some(mechanism) = chosen else {
+    let suitable = Suitable::of(login, wire, &offered);
+    if suitable.mechanisms.is_empty() {
         let ending = if offered.is_empty() { Ending::LoginNotOffered } else { Ending::LoginUnsupported };
-        let clean = super::super::words::Redactor::new("", None);
+        let clean = Redactor::new("", None);
         return Err(Failure::new(ending).detail(clean.clean(offered.join(" ").as_bytes())));
-    };
-    journal.found(|found| found.mechanism = Some(mechanism.name()));
-    let reply = timeout(limit, exchange(session, mechanism, login, limit))
+    }
+    let reply = timeout(limit, suitable.log_in(&mut session.wire, login, limit, journal))
         .await
         .map_err(|_| Failure::new(Ending::TimedOut))??;
     if reply.code == 235 {
@@ -66,30 +56,194 @@ pub async fn login(
     Err(failure)
 }
 
-async fn exchange(
-    session: &mut Session,
-    mechanism: Mechanism,
-    login: &Login,
-    limit: Duration,
-) -> Result<Reply, Failure> {
-    let Login { username, password } = login;
-    match mechanism {
-        Mechanism::Plain => {
-            let response = Zeroizing::new(format!("\0{username}\0{}", password.expose()));
-            let line = Zeroizing::new(format!("AUTH PLAIN {}\r\n", STANDARD.encode(response.as_bytes())));
-            session.wire.command(line.as_bytes(), limit).await
+/// The mechanisms that both sides have, the best first.
+struct Suitable {
+    mechanisms: Vec<Mechanism>,
+    offers_binding: bool,
+}
+
+impl Suitable {
+    fn of(login: &Login, wire: &Wire, offered: &[String]) -> Self {
+        let is_offered = |mechanism: Mechanism| offered.iter().any(|name| name == mechanism.name());
+        let can_bind = wire.channel_binding.is_some();
+        let mechanisms = login.credential.mechanisms(wire.is_secure).iter().copied();
+        Self {
+            mechanisms: mechanisms
+                .filter(|mechanism| is_offered(*mechanism) && (*mechanism != Mechanism::ScramSha256Plus || can_bind))
+                .collect(),
+            offers_binding: is_offered(Mechanism::ScramSha256Plus),
         }
-        Mechanism::Login => {
-            // The prompts are "Username:" and "Password:" in base64, but servers word them as they like: their order is the protocol.
-            let mut reply = session.wire.command(b"AUTH LOGIN\r\n", limit).await?;
-            for answer in [username, password.expose()] {
-                if reply.code != 334 {
-                    return Ok(reply);
-                }
-                let line = Zeroizing::new(format!("{}\r\n", STANDARD.encode(answer)));
-                reply = session.wire.command(line.as_bytes(), limit).await?;
+    }
+
+    fn channel(&self, mechanism: Mechanism, wire: &Wire) -> Channel {
+        match &wire.channel_binding {
+            Some(binding) if mechanism == Mechanism::ScramSha256Plus => Channel::Bound(binding.clone()),
+            Some(_) if !self.offers_binding => Channel::NotOffered,
+            _ => Channel::Unbound,
+        }
+    }
+
+    /// The server's last word.
+    ///
+    /// A refusal before any challenge is no word on the password: the server has no keys of this user's for the mechanism,
+    /// as where passwords are stored as hashes of another kind, or does not know our channel binding. The next mechanism
+    /// may do, as it would if the server had offered only that. In clear the password itself is not the next thing to try.
+    async fn log_in(
+        &self,
+        wire: &mut Wire,
+        login: &Login,
+        limit: Duration,
+        journal: &Journal,
+    ) -> Result<Reply, Failure> {
+        let mut refused = None;
+        for &mechanism in &self.mechanisms {
+            if refused.is_some() && mechanism.shows_password() && !wire.is_secure {
+                break;
             }
-            Ok(reply)
+            journal.found(|found| found.mechanism = Some(mechanism.name()));
+            let exchange = mechanism.begin(login, self.channel(mechanism, wire)).map_err(|_| no_randomness())?;
+            let ended = match (converse(wire, mechanism, exchange, limit).await, refused) {
+                // It hung up behind its refusal.
+                (Err(Failure { ending: Ending::Disconnected, .. }), Some(reply)) => return Ok(reply),
+                (ended, _) => ended?,
+            };
+            let may_be_unjudged = mechanism.needs_stored_keys() && ended.challenges == 0;
+            if ended.reply.class() != Class::Refused || !may_be_unjudged {
+                return ended.believed(wire);
+            }
+            refused = Some(ended.reply);
         }
+        refused.ok_or_else(|| Ending::LoginUnsupported.into())
+    }
+}
+
+fn no_randomness() -> Failure {
+    Failure::new(Ending::Internal).detail("the system gave no random numbers")
+}
+
+/// How the server ended an exchange.
+struct Ended {
+    reply: Reply,
+    challenges: usize,
+    is_proven: bool,
+}
+
+impl Ended {
+    fn believed(self, wire: &Wire) -> Result<Reply, Failure> {
+        if self.reply.code == 235 && !self.is_proven {
+            let words = wire.words(&self.reply);
+            return Err(Failure::new(Ending::LoginServerUnproven).words(words).detail("the server gave no signature"));
+        }
+        Ok(self.reply)
+    }
+}
+
+async fn converse(
+    wire: &mut Wire,
+    mechanism: Mechanism,
+    mut exchange: Box<dyn Exchange>,
+    limit: Duration,
+) -> Result<Ended, Failure> {
+    let name = mechanism.name();
+    let mut initial = exchange.initial();
+    let mut reply = match initial.take_if(|response| fits(name, response)) {
+        Some(response) => say(wire, &format!("AUTH {name} "), &response, limit).await?,
+        None => wire.command(format!("AUTH {name}\r\n").as_bytes(), limit).await?,
+    };
+    let mut challenges = 0;
+    while reply.code == 334 {
+        challenges += 1;
+        if challenges > MOST_CHALLENGES {
+            return Err(broken(BadChallenge::Unexpected));
+        }
+        let response;
+        (exchange, response) = match initial.take() {
+            Some(response) => (exchange, response),
+            None => respond(exchange, challenge(&reply)).await?,
+        };
+        reply = say(wire, "", &response, limit).await?;
+    }
+    Ok(Ended { reply, challenges, is_proven: exchange.is_proven() })
+}
+
+fn fits(mechanism: &str, response: &Response) -> bool {
+    let length = base64::encoded_len(response.bytes.len(), true);
+    length.is_some_and(|length| "AUTH  \r\n".len() + mechanism.len() + length <= LONGEST_COMMAND)
+}
+
+async fn say(wire: &mut Wire, before: &str, response: &Response, limit: Duration) -> Result<Reply, Failure> {
+    let text = Zeroizing::new(STANDARD.encode(&*response.bytes));
+    if let Some(proof) = &response.proof {
+        wire.hide(proof.expose());
+        wire.hide(&text);
+    }
+    let line = Zeroizing::new(format!("{before}{}\r\n", *text));
+    wire.command(line.as_bytes(), limit).await
+}
+
+/// A challenge is one line.
+fn challenge(reply: &Reply) -> Option<Vec<u8>> {
+    match reply.lines.as_slice() {
+        [line] => STANDARD.decode(line.trim_ascii()).ok(),
+        _ => None,
+    }
+}
+
+/// Deriving a key takes long: the account's other sessions go on meanwhile.
+async fn respond(
+    mut exchange: Box<dyn Exchange>,
+    challenge: Option<Vec<u8>>,
+) -> Result<(Box<dyn Exchange>, Response), Failure> {
+    let is_slow = exchange.is_slow();
+    let work = move || exchange.respond(challenge.as_deref()).map(|response| (exchange, response));
+    let responded =
+        if is_slow { spawn_blocking(work).await.map_err(|_| Failure::new(Ending::Internal))? } else { work() };
+    responded.map_err(broken)
+}
+
+fn broken(bad: BadChallenge) -> Failure {
+    let ending = match bad {
+        BadChallenge::WrongSignature => Ending::LoginServerUnproven,
+        BadChallenge::NotBase64
+        | BadChallenge::Malformed
+        | BadChallenge::Unexpected
+        | BadChallenge::OtherNonce
+        | BadChallenge::TooFewIterations
+        | BadChallenge::TooManyIterations => Ending::BadReply,
+    };
+    Failure::new(ending).detail(bad.describe())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// Answers when somebody else on this thread has had their turn.
+    struct Waiting(Receiver<()>);
+
+    impl Exchange for Waiting {
+        fn initial(&mut self) -> Option<Response> {
+            None
+        }
+
+        fn respond(&mut self, _: Option<&[u8]>) -> Result<Response, BadChallenge> {
+            self.0.recv_timeout(Duration::from_secs(60)).map_err(|_| BadChallenge::Unexpected)?;
+            Ok(Response { bytes: Zeroizing::default(), proof: None })
+        }
+
+        fn is_slow(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn other_sessions_go_on_while_a_key_is_derived() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (other, waiting) = channel();
+        let responded = runtime
+            .block_on(async { tokio::join!(respond(Box::new(Waiting(waiting)), None), async { other.send(()) }).0 });
+        assert!(responded.is_ok());
     }
 }

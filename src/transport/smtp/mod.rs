@@ -18,7 +18,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::email::Message;
-use crate::secret::Secret;
 
 use super::{Ending, Failure, Journal, Network, Trust};
 use session::Session;
@@ -27,6 +26,8 @@ use transaction::{End, Transaction};
 pub use pool::{Permit, Place, Pool, Turn};
 pub use reply::Reply;
 
+pub use super::sasl::{Credential, Login};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     /// TLS from the first byte (RFC 8314).
@@ -34,12 +35,6 @@ pub enum Security {
     /// STARTTLS, required: no session goes on without it.
     StartTls,
     None,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
-    pub username: String,
-    pub password: Secret,
 }
 
 /// The server of an account. Connections are shared between emails for equal servers only: the same trust, login and

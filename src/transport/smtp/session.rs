@@ -9,7 +9,7 @@ use once_cell::unsync::OnceCell;
 use super::super::connect::{self, Connected, Peer};
 use super::super::tls;
 use super::super::words::Redactor;
-use super::super::{Ending, Failure, Journal, Network, ServerWords, Step, Stream};
+use super::super::{ChannelBinding, Ending, Failure, Journal, Network, ServerWords, Step, Stream};
 use super::envelope::Transfer;
 use super::extensions::Extensions;
 use super::pool::Permit;
@@ -83,7 +83,7 @@ impl Session {
         journal: &Journal,
     ) -> Result<Self, Failure> {
         let redactor = Rc::new(match &server.login {
-            Some(login) => Redactor::new(&login.username, Some(&login.password)),
+            Some(login) => Redactor::new(&login.username, Some(login.credential.secret())),
             None => Redactor::new("", None),
         });
         let hello = network.hello_name.clone().unwrap_or_else(|| hello_name(local));
@@ -107,7 +107,14 @@ impl Session {
 impl Session {
     /// After an email that ended so: every command has had its reply, and a command that follows is understood as one.
     pub fn can_go_on(&self, ending: Ending) -> bool {
-        let is_lost = matches!(ending, Ending::TimedOut | Ending::Disconnected | Ending::BadReply | Ending::NoVerdict);
+        let is_lost = matches!(
+            ending,
+            Ending::TimedOut
+                | Ending::Disconnected
+                | Ending::BadReply
+                | Ending::LoginServerUnproven
+                | Ending::NoVerdict
+        );
         !is_lost && !self.in_content && !self.wire.is_broken() && self.wire.is_in_step()
     }
 
@@ -195,7 +202,9 @@ impl Opening<'_> {
         let mut stream = tls::secure(wire.into_stream(), host, *trust, self.network, self.journal).await?;
         // A whole flight's records in one write: the TLS library would cut it in two.
         stream.get_mut().1.set_buffer_limit(Some(MOST_BUFFERED));
-        let wire = Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor));
+        let binding = ChannelBinding::of(stream.get_ref().1);
+        let mut wire = Wire::new(Box::new(stream), peer, true, Rc::clone(&self.redactor));
+        wire.channel_binding = binding;
         Ok(wire.with_transcript(self.journal.transcript()))
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::super::connect::Peer;
 use super::super::transcript::Transcript;
 use super::super::words::Redactor;
-use super::super::{Ending, Failure, ServerWords, Stream};
+use super::super::{ChannelBinding, Ending, Failure, ServerWords, Stream};
 use super::reply::{BadReply, Class, Reply, ReplyParser};
 
 /// How long the rest of a reply is waited for that began in the middle of the content.
@@ -37,6 +37,8 @@ pub struct Wire {
     transcript: Option<Rc<Transcript>>,
     pub peer: Peer,
     pub is_secure: bool,
+    /// What a login may be tied to.
+    pub channel_binding: Option<ChannelBinding>,
 }
 
 impl Wire {
@@ -52,6 +54,7 @@ impl Wire {
             transcript: None,
             peer,
             is_secure,
+            channel_binding: None,
         }
     }
 
@@ -68,6 +71,11 @@ impl Wire {
 
     pub fn words(&self, reply: &Reply) -> ServerWords {
         reply.words(&self.redactor)
+    }
+
+    /// From here on it is replaced in whatever the server says.
+    pub fn hide(&self, secret: &str) {
+        self.redactor.hide(secret);
     }
 
     /// Every command has its reply, and the server stays: a command that is sent now is understood as one.
