@@ -14,3 +14,6 @@ mod reply;
 mod secret;
 mod store;
 mod transport;
+
+#[cfg(fuzzing)]
+pub use transport::smtp::fuzzing;

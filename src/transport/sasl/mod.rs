@@ -4,7 +4,7 @@
 mod cram_md5;
 mod password;
 mod prepare;
-mod scram;
+pub mod scram;
 
 use zeroize::Zeroizing;
 

@@ -137,9 +137,9 @@ fn sign(key: &[u8], text: &[u8]) -> Key {
 /// What the server begins with. Extensions may follow; those that it insists on ("m=") stand first, and we know none.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServerFirst {
-    nonce: String,
-    salt: Vec<u8>,
-    iterations: NonZeroU32,
+    pub nonce: String,
+    pub salt: Vec<u8>,
+    pub iterations: NonZeroU32,
 }
 
 impl ServerFirst {

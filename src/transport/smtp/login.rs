@@ -182,7 +182,7 @@ async fn say(wire: &mut Wire, before: &str, response: &Response, limit: Duration
 }
 
 /// A challenge is one line.
-fn challenge(reply: &Reply) -> Option<Vec<u8>> {
+pub fn challenge(reply: &Reply) -> Option<Vec<u8>> {
     match reply.lines.as_slice() {
         [line] => STANDARD.decode(line.trim_ascii()).ok(),
         _ => None,

@@ -2,6 +2,8 @@
 
 mod envelope;
 mod extensions;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod limits;
 mod login;
 mod pool;

@@ -154,7 +154,8 @@ impl ReplyParser {
                 Ok(Some(line))
             }
             Some(_) => Err(BadReply::LineTooLong),
-            None if waiting.len() > LONGEST_LINE => Err(BadReply::LineTooLong),
+            // The last byte may be the first one of its end.
+            None if waiting.len() > LONGEST_LINE + 1 => Err(BadReply::LineTooLong),
             None => {
                 self.scanned = waiting.len();
                 Ok(None)
@@ -213,6 +214,12 @@ mod tests {
             assert_eq!(parse(bytes), Err(why), "{:?}", String::from_utf8_lossy(bytes));
         }
         assert_eq!(parse(&b"2".repeat(LONGEST_LINE + 2)), Err(BadReply::LineTooLong));
+        let longest = [b"250 ".to_vec(), vec![b'x'; LONGEST_LINE - 4], b"\r\n".to_vec()].concat();
+        let mut parser = ReplyParser::default();
+        parser.feed(&longest[..longest.len() - 1]);
+        assert_eq!(parser.next_reply(), Ok(None));
+        parser.feed(b"\n");
+        assert_eq!(parser.next_reply(), parse(&longest));
         assert_eq!(parse(&b"250-x\r\n".repeat(200)), Err(BadReply::ReplyTooLong));
         let long = [b"250-".to_vec(), vec![b'x'; 40_000], b"\r\n".to_vec()].concat().repeat(2);
         assert_eq!(parse(&long), Err(BadReply::ReplyTooLong));
