@@ -23,7 +23,9 @@ pub(super) fn open(path: &Path) -> io::Result<OpenFile> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)
 }
 
-/// Which file it is, and in which state. Times are in nanoseconds; ctime cannot be set back as mtime can.
+/// Which file it is, and in which state. ctime cannot be set back as mtime can; what happens within one tick of the file
+/// system's clock (a few milliseconds before Linux 6.13) has one time, so that a host must have written its file before it
+/// names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -192,7 +194,7 @@ impl fmt::Debug for Reading {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write as _;
+    use std::io::{Seek as _, Write as _};
     use std::time::{Duration, SystemTime};
 
     use super::super::content::{Content, Encoding, Piece, Segment, encode_base64};
@@ -296,11 +298,15 @@ mod tests {
             fs::File::options().append(true).open(path).unwrap().write_all(b"x").unwrap();
         }),
         ("it was written to", |path| {
-            // As a program that puts the old time back.
-            let modified = fs::metadata(path).unwrap().modified().unwrap();
+            // As a program does that puts the old time back.
+            let before = fs::metadata(path).unwrap();
             let file = fs::File::options().write(true).open(path).unwrap();
-            (&file).write_all(b"y").unwrap();
-            file.set_modified(modified).unwrap();
+            // Where the clock of the file system ticks slowly, two changes may have one time.
+            while Identity::of(&file.metadata().unwrap()) == Identity::of(&before) {
+                (&file).write_all(b"y").unwrap();
+                file.set_modified(before.modified().unwrap()).unwrap();
+                (&file).rewind().unwrap();
+            }
         }),
         ("it was written to", |path| {
             let file = fs::File::options().write(true).open(path).unwrap();

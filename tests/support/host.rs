@@ -52,6 +52,13 @@ impl Host {
         Pending(unsafe { mailbutton_send_document(self.account(), email.as_ptr(), pdf.as_ptr(), pdf.len()) })
     }
 
+    /// A document that the email names by its path.
+    pub fn send_file(&self, email: &Value) -> Pending {
+        let email = c_text(email);
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_send_document(self.account(), email.as_ptr(), ptr::null(), 0) })
+    }
+
     pub fn send_test(&self, test: Option<&Value>) -> Pending {
         let test = test.map(c_text);
         let pointer = test.as_ref().map_or(ptr::null(), |text| text.as_ptr());

@@ -108,7 +108,10 @@ impl Session {
             settings.entry("smtp_port").or_insert_with(|| port.into());
         }
         host.set(&settings.into());
-        let pending = if self.is_document {
+        let names_file = self.email.get("document").is_some_and(|document| document.get("path").is_some());
+        let pending = if self.is_document && names_file {
+            host.send_file(&self.email.clone().into())
+        } else if self.is_document {
             host.send_document(&self.email.clone().into(), &self.pdf)
         } else {
             host.send_test(None)

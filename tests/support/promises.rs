@@ -81,7 +81,7 @@ fn truthful(json: &Value, record: &Record) {
         "UNCERTAIN" => {
             assert!(any("uncertain") && !any("accepted"), "{json:#}");
         }
-        "UNREACHABLE" | "NOT_SECURE" | "LOGIN_REFUSED" | "CANCELED" => {
+        "UNREACHABLE" | "NOT_SECURE" | "LOGIN_REFUSED" | "CANCELED" | "BAD_EMAIL" => {
             assert!(record.delivered.is_empty(), "it may have been delivered: {json:#}\n{record:?}");
             assert!(!any("accepted") && !any("uncertain"), "{json:#}");
         }
