@@ -249,6 +249,10 @@ public:
         return send_document(email_json, bytes ? bytes : &nothing, pdf.size());
     }
 
+    // The document is the file that {"document": {"path": ...}} of the JSON names. It is read while it is sent, and must
+    // stay as it is until the reply has ended.
+    reply send_document(const text& email_json) const { return send_document(email_json, nullptr, 0); }
+
     mailbutton_account* get() const noexcept { return account_.get(); }
 
 private:

@@ -4,8 +4,8 @@
 """
 
 import argparse
-import mmap
 import sys
+from pathlib import Path
 
 import mailbutton
 
@@ -19,9 +19,7 @@ def send(account, arguments):
     pressed = account.button({"kind": arguments.kind, "reference": arguments.reference, "recipient": recipient})
     if not pressed["button"]["enabled"]:
         return pressed["button"]["why_not"]["message"]
-    with open(arguments.pdf, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pdf:
-        job = account.start_document(pressed["email"], pdf)
-    with job:
+    with account.start_document(pressed["email"], Path(arguments.pdf)) as job:
         try:
             job.wait(on_progress=show)
         except KeyboardInterrupt:

@@ -94,6 +94,30 @@ static void no_pdf(void)
     end_unsent();
 }
 
+static mailbutton_reply *send_file(const char *path)
+{
+    return mailbutton_send_document(account, format("{\"to\": \"a@b.ro\", \"document\": {\"path\": \"%s\"}}", path), NULL, 0);
+}
+
+static void document_of_a_file(void)
+{
+    const char *path = temporary("Factura 8.pdf"), *pipe = temporary("document-pipe"), *text = temporary("text.pdf");
+    begin();
+    CHECK(mkfifo(pipe, 0600) == 0);
+    write_file(path, "%PDF-1.4\n%%EOF\n");
+    write_file(text, "no PDF\n");
+    EXPECT(send_file(pipe), MAILBUTTON_BAD_EMAIL, "bad_email", "{\"key\":\"document.path\",\"code\":\"file_not_regular\"");
+    EXPECT(send_file(temporary("none.pdf")), MAILBUTTON_BAD_EMAIL, "bad_email", "none.pdf is not there");
+    EXPECT(send_file(text), MAILBUTTON_BAD_CALL, "bad_argument", "document.path: This is not a PDF");
+    EXPECT(send_json(format("{\"to\": \"a@b.ro\", \"document\": {\"path\": \"%s\"}}", path)), MAILBUTTON_BAD_CALL,
+           "bad_argument", "document.path: Either the bytes of the PDF or the path of its file can be given");
+    CHECK(server_connections(server) == 0);
+    EXPECT(send_file(path), MAILBUTTON_OK, "accepted", "\"outcome\":\"accepted\"");
+    CHECK_TEXT(server_newest(server), "filename=\"Factura 8.pdf\"");
+    CHECK_TEXT(server_newest(server), "JVBERi0xLjQKJSVFT0YK");
+    end_sent(1);
+}
+
 static void attached(const char *path, const char *code, const char *sentence)
 {
     const char *email = format("{\"to\": \"a@b.ro\", \"attachments\": [{\"path\": \"%s\", \"file_name\": \"a\"}]}", path);
@@ -174,6 +198,6 @@ static void nobody_listens(void)
 
 const struct test email_tests[] = {
     TEST(addresses), TEST(separator_at_the_end), TEST(ten_thousand_recipients), TEST(empty_subject),
-    TEST(no_pdf), TEST(attachments), TEST(all_is_sent), TEST(tests_are_sent), TEST(endings), TEST(nobody_listens),
+    TEST(no_pdf), TEST(document_of_a_file), TEST(attachments), TEST(all_is_sent), TEST(tests_are_sent), TEST(endings), TEST(nobody_listens),
     {NULL, NULL},
 };

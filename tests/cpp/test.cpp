@@ -71,6 +71,13 @@ static void sends_from_every_container() {
     const mb::reply empty = f.account.send_document(email, std::vector<char>());
     CHECK(empty.wait() == mb::status::bad_call && empty.message() == "pdf: The PDF is empty: it has no bytes.");
     CHECK(f.account.send_document(email, nullptr, 0).reason() == "null_argument");
+    CHECK(f.account.send_document(email).reason() == "null_argument");
+    const std::string path = temporary("document.pdf");
+    write_file(path.c_str(), pdf.c_str());
+    const int before = server_messages(f.server);
+    const std::string named = R"({"to": "bogdan@example.test", "document": {"path": ")" + path + R"("}})";
+    CHECK(f.account.send_document(named).wait() == mb::status::ok);
+    CHECK(server_messages(f.server) == before + 1);
 }
 
 static void errors_carry_what_was_said() {

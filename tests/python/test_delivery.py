@@ -44,11 +44,14 @@ def attachments(message):
 
 @pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize("pdf", [PDF, LARGE], ids=["small", "3 MB"])
-def test_a_document_arrives_byte_for_byte(server, account, port, pdf):
+@pytest.mark.parametrize("from_file", [False, True], ids=["held", "from its file"])
+def test_a_document_arrives_byte_for_byte(server, account, port, pdf, from_file, tmp_path):
     account.settings_set(smtp_settings(server, port))
     sent = email(to="Bogdan Țepeș <bogdan@example.test>; carmen@example.test", bcc="ana@example.test")
     sent |= {"subject": "Factură și anexă 🧾", "body": "Bună ziua,\n\n**Ștefan**\n.\n", "document": {"file_name": FILE_NAME}}
-    reply = account.send_document(sent, pdf)
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pdf)
+    reply = account.send_document(sent, path if from_file else pdf)
     assert [(each["role"], each["outcome"]) for each in reply["recipients"]] == [
         ("to", "accepted"),
         ("to", "accepted"),

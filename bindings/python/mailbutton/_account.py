@@ -121,7 +121,15 @@ class Account:
         return Job(_library.send_test(self._open(), _encode(given)))
 
     def start_document(self, email: Json, pdf: Any) -> Job:
-        """Begins to send a document. `pdf` is bytes, or anything that gives its bytes: memoryview, mmap."""
+        """Begins to send a document. `pdf` is bytes, or anything that gives its bytes: memoryview, mmap.
+
+        A `pathlib.Path`, or what else has a path, is read while it is sent, and takes little memory: the file must stay as
+        it is until the end.
+        """
+        if isinstance(pdf, os.PathLike):
+            document = {**(email.get("document") or {}), "path": os.fsdecode(pdf)}
+            given = _encode({**email, "document": document})
+            return Job(_library.send_document(self._open(), given, None, 0))
         given = _encode(email)
         data = _library.Buffer(pdf)
         return Job(_library.send_document(self._open(), given, data.buf, data.len))
