@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -40,17 +40,18 @@ pub fn ca_file() -> String {
 
 /// A server's configuration, made anew: two calls give two certificates.
 pub fn server(kind: Kind) -> Arc<ServerConfig> {
-    server_with(kind, rustls::DEFAULT_VERSIONS).0
+    server_of(kind, rustls::DEFAULT_VERSIONS).0
 }
 
 /// A good one that does not know TLS 1.3, and its certificate.
 pub fn tls12() -> (Arc<ServerConfig>, CertificateDer<'static>) {
-    server_with(Kind::Good, &[&rustls::version::TLS12])
+    server_of(Kind::Good, &[&rustls::version::TLS12])
 }
 
-fn server_with(
+/// With the versions of TLS that it speaks, and the certificate that it shows.
+pub fn server_of(
     kind: Kind,
-    versions: &[&'static rustls::SupportedProtocolVersion],
+    versions: &[&'static SupportedProtocolVersion],
 ) -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let names = match kind {
         Kind::OtherName => vec!["mail.other.test".to_owned()],

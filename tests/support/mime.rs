@@ -65,7 +65,7 @@ impl Entity {
                 STANDARD.decode(digits).unwrap()
             }
             "quoted-printable" => quoted_printable(&self.body),
-            "7bit" => self.body.clone(),
+            "7bit" | "8bit" | "binary" => self.body.clone(),
             other => panic!("encoding {other}"),
         }
     }

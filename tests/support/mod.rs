@@ -98,8 +98,8 @@ impl Session {
         self
     }
 
-    /// Begins the session with a server at this port.
-    pub fn begin(&self, port: u16) -> (Host, Pending) {
+    /// A host with these settings, and a server at this port.
+    pub fn open(&self, port: u16) -> Host {
         let mut options = self.options.clone();
         options.insert("deadlines".to_owned(), self.deadlines.clone().into());
         let host = Host::open(&options.into());
@@ -108,6 +108,12 @@ impl Session {
             settings.entry("smtp_port").or_insert_with(|| port.into());
         }
         host.set(&settings.into());
+        host
+    }
+
+    /// Begins the session with a server at this port.
+    pub fn begin(&self, port: u16) -> (Host, Pending) {
+        let host = self.open(port);
         let names_file = self.email.get("document").is_some_and(|document| document.get("path").is_some());
         let pending = if self.is_document && names_file {
             host.send_file(&self.email.clone().into())

@@ -14,6 +14,7 @@ use super::{HANG, certificates};
 #[derive(Debug)]
 pub struct Gone;
 pub type Played = Result<(), Gone>;
+pub type Script = Box<dyn FnOnce(&mut Peer) -> Played + Send>;
 
 #[derive(Clone, Debug, Default)]
 pub struct Record {
@@ -69,17 +70,36 @@ impl Server {
         std::thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
             drop(listener);
-            let mut peer = Peer::new(stream, cut, ours);
-            let ended = script(&mut peer);
-            if ended.is_ok() {
-                peer.until_gone();
-            }
-            let shared = Arc::clone(&peer.shared);
-            drop(peer);
-            shared.lock().is_over = true;
-            shared.changed.notify_all();
+            play(stream, cut, &ours, script);
         });
         Self { port, shared }
+    }
+
+    /// A server for several connections, which have a script and a record each, in the order in which they come. The
+    /// listener is for whoever wants to know whether there came more.
+    pub fn start_each(scripts: Vec<Script>) -> (TcpListener, Vec<Self>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let servers: Vec<_> = scripts.iter().map(|_| Self { port, shared: Arc::default() }).collect();
+        let ours: Vec<_> = servers.iter().map(|server| Arc::clone(&server.shared)).collect();
+        if scripts.is_empty() {
+            return (listener, servers);
+        }
+        let accepting = listener.try_clone().unwrap();
+        std::thread::spawn(move || {
+            for (script, shared) in scripts.into_iter().zip(ours) {
+                let (stream, _) = accepting.accept().unwrap();
+                std::thread::spawn(move || play(stream, Cut::default(), &shared, script));
+            }
+        });
+        (listener, servers)
+    }
+
+    /// A connection that was made is taken, be it a moment later.
+    pub fn was_connected(&self) -> bool {
+        let record = self.shared.lock();
+        let waited = self.shared.changed.wait_timeout_while(record, HANG, |record| !record.has_connected).unwrap();
+        !waited.1.timed_out()
     }
 
     /// The whole record, when the connection is over.
@@ -103,6 +123,16 @@ impl Server {
         assert!(!waited.timed_out(), "the server waits in vain: {record:?}");
         record.clone()
     }
+}
+
+fn play(stream: TcpStream, cut: Cut, shared: &Arc<Shared>, script: impl FnOnce(&mut Peer) -> Played) {
+    let mut peer = Peer::new(stream, cut, Arc::clone(shared));
+    if script(&mut peer).is_ok() {
+        peer.until_gone();
+    }
+    drop(peer);
+    shared.lock().is_over = true;
+    shared.changed.notify_all();
 }
 
 impl Shared {
@@ -212,6 +242,12 @@ impl Peer {
         std::mem::take(&mut self.waiting)
     }
 
+    /// To be looked at once more.
+    pub fn put_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.append(&mut self.waiting);
+        self.waiting = bytes;
+    }
+
     pub fn line(&mut self) -> Result<String, Gone> {
         loop {
             if let Some(at) = self.waiting.windows(2).position(|pair| pair == b"\r\n") {
@@ -231,8 +267,17 @@ impl Peer {
         if line.starts_with(prefix) {
             return Ok(line);
         }
-        self.shared.lock().problem = Some(format!("{prefix:?} was expected, and {line:?} came"));
-        Err(Gone)
+        Err(self.misfit(format!("{prefix:?} was expected, and {line:?} came")))
+    }
+
+    /// The client does not do what the script expects: the first time is told, and the connection ends.
+    pub fn misfit(&mut self, problem: String) -> Gone {
+        self.shared.lock().problem.get_or_insert(problem);
+        Gone
+    }
+
+    pub fn is_secure(&self) -> bool {
+        matches!(self.stream, Some(Stream::Tls(_)))
     }
 
     pub fn answer(&mut self, prefix: &str, reply: impl AsRef<[u8]>) -> Played {
@@ -321,6 +366,23 @@ impl Peer {
         }
     }
 
+    /// A part of the content that is told by its length (RFC 3030).
+    pub fn chunk(&mut self, length: usize, is_last: bool) -> Played {
+        self.in_content = true;
+        self.some_bytes(length)?;
+        self.in_content = false;
+        let chunk: Vec<u8> = self.waiting.drain(..length).collect();
+        let mut record = self.shared.lock();
+        record.content.extend_from_slice(&chunk);
+        if is_last {
+            let content = std::mem::take(&mut record.content);
+            record.delivered.push(content);
+        }
+        drop(record);
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
     /// Where the line of the lone dot begins.
     fn end_of_content(&self, from: usize) -> Option<usize> {
         if self.waiting.starts_with(b".\r\n") {
@@ -357,6 +419,15 @@ impl Peer {
         let record = self.shared.lock();
         let waited = self.shared.changed.wait_timeout_while(record, HANG, |record| !record.is_released).unwrap();
         assert!(!waited.1.timed_out(), "nobody released the server");
+    }
+
+    /// Hangs up without the goodbye of TLS.
+    pub fn cut(&mut self) {
+        match self.stream.take() {
+            Some(Stream::Clear(stream)) => stream.shutdown(Shutdown::Both).ok(),
+            Some(Stream::Tls(stream)) => stream.sock.shutdown(Shutdown::Both).ok(),
+            None => None,
+        };
     }
 
     /// No more words, but whatever still comes is read, as a polite server does.
