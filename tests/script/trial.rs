@@ -191,7 +191,7 @@ fn deliveries(session: &Session, stage: &Stage, told: &Told) -> Result<Vec<(usiz
             deliveries.push((email.unwrap_or(0), of(&noted.accepted, at)));
         }
         // What came of a broken off content is lawful as far as it goes.
-        if noted.chunked.is_empty() {
+        if !record.commands.iter().any(|line| line.starts_with("BDAT")) {
             promises::lawful(&record.content);
         }
     }
