@@ -107,15 +107,7 @@ impl Session {
 impl Session {
     /// After an email that ended so: every command has had its reply, and a command that follows is understood as one.
     pub fn can_go_on(&self, ending: Ending) -> bool {
-        let is_lost = matches!(
-            ending,
-            Ending::TimedOut
-                | Ending::Disconnected
-                | Ending::BadReply
-                | Ending::LoginServerUnproven
-                | Ending::NoVerdict
-        );
-        !is_lost && !self.in_content && !self.wire.is_broken() && self.wire.is_in_step()
+        !is_lost(ending) && !self.in_content && !self.wire.is_broken() && self.wire.is_in_step()
     }
 
     /// "Must issue a STARTTLS command first" (RFC 3207 section 4), 538 or X.7.11 "encryption required" (RFC 4954 section 6).
@@ -124,6 +116,14 @@ impl Session {
         let may_mean_it = words.code == 530 && self.extensions.has("STARTTLS");
         !self.wire.is_secure && (says_so || may_mean_it)
     }
+}
+
+/// After this ending nothing more is to be expected of the connection.
+pub fn is_lost(ending: Ending) -> bool {
+    matches!(
+        ending,
+        Ending::TimedOut | Ending::Disconnected | Ending::BadReply | Ending::LoginServerUnproven | Ending::NoVerdict
+    )
 }
 
 struct Opening<'s> {
@@ -153,7 +153,8 @@ impl Opening<'_> {
         if !knows_extensions {
             reply = wire.command(format!("HELO {}\r\n", self.hello).as_bytes(), limit).await?;
         }
-        if !reply.is_success() {
+        // Not any success: a greeting that comes once more inside TLS is no answer.
+        if reply.code != 250 {
             return Err(refusal(&wire, &reply, [Ending::ServerBusy, Ending::ServerRefused]));
         }
         let extensions = if knows_extensions { Extensions::read(&reply) } else { Extensions::default() };

@@ -11,7 +11,7 @@ use super::Submission;
 use super::envelope::{self, Envelope, Transfer};
 use super::pool::{Claim, Pool};
 use super::reply::{Class, Reply};
-use super::session::{Session, refusal};
+use super::session::{Session, is_lost, refusal};
 use super::upload::{Upload, read};
 
 /// How long the rest of a refused flight's replies is waited for, so that the connection can be used again.
@@ -78,12 +78,16 @@ impl<'t> Transaction<'t> {
     pub async fn run(&mut self, is_ahead: bool) -> Result<Ending, Failure> {
         self.journal.begin(Step::Sender);
         let result = self.transact(is_ahead).await;
-        let failed = result.is_err();
-        if failed && self.session.wire.unanswered() > self.ahead() {
+        let failure = match result {
+            Ok(ending) => return Ok(ending),
+            // After the end of the content, whatever goes wrong leaves open what the server did with it.
+            Err(failure) if self.journal.has_content_ended() => return Err(no_verdict(failure)),
+            Err(failure) => failure,
+        };
+        if !is_lost(failure.ending) {
             self.settle().await;
         }
-        // After the end of the content, whatever goes wrong leaves open what the server did with it.
-        result.map_err(|failure| if self.journal.has_content_ended() { no_verdict(failure) } else { failure })
+        Err(failure)
     }
 
     pub fn end(self) -> End {
