@@ -3,6 +3,7 @@
 
 mod support;
 
+use support::certificates::{self, Kind};
 use support::server::{Gone, Peer, Played, Server};
 use support::{PDF, Session};
 
@@ -31,11 +32,19 @@ fn run(
     change: impl FnOnce(Session) -> Session,
     script: impl FnOnce(&mut Peer) -> Played + Send + 'static,
 ) -> (serde_json::Value, support::server::Record) {
+    run_at("http://127.0.0.1", change, script)
+}
+
+fn run_at(
+    origin: &str,
+    change: impl FnOnce(Session) -> Session,
+    script: impl FnOnce(&mut Peer) -> Played + Send + 'static,
+) -> (serde_json::Value, support::server::Record) {
     let server = Server::start(script);
     let mut session = change(Session::plain());
     session.settings = support::object(serde_json::json!({
         "protocol": "http",
-        "http_server": format!("http://127.0.0.1:{}/send", server.port),
+        "http_server": format!("{origin}:{}/send?company=7", server.port),
         "http_token": TOKEN,
         "sender_name": "Ana SRL",
         "reply_to": "ana@example.test",
@@ -63,7 +72,7 @@ fn a_document_is_posted_with_its_parts() {
         |session| session.email("cc", "c@example.test").email("idempotency_key", "key-1"),
         |peer| {
             let (head, body) = request(peer)?;
-            assert_eq!(head[0], "POST /send HTTP/1.1");
+            assert_eq!(head[0], "POST /send?company=7 HTTP/1.1");
             let body = String::from_utf8(body).unwrap();
             for part in ["name=\"from\"\r\n\r\nAna SRL\r\n", "name=\"to\"\r\n\r\nion@example.test\r\n", "name=\"cc\""] {
                 assert!(body.contains(part), "{part}: {body}");
@@ -77,6 +86,61 @@ fn a_document_is_posted_with_its_parts() {
     assert!(head.contains(&format!("authorization: bearer {}", TOKEN.to_ascii_lowercase())), "{head}");
     assert!(head.contains("idempotency-key: key-1"), "{head}");
     assert_eq!(json["recipients"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn with_tls_the_relay_is_checked_and_what_was_found_is_told() {
+    let (json, record) = run_at("https://localhost", Session::test, |peer| {
+        peer.secure(&certificates::good())?;
+        let (head, _) = request(peer)?;
+        assert!(head.iter().any(|line| line.to_ascii_lowercase().starts_with("host: localhost:")), "{head:?}");
+        peer.send("HTTP/1.1 204 No Content\r\n\r\n")
+    });
+    assert_ends(&json, "OK", "accepted", "verdict");
+    let steps: Vec<_> = json["steps"].as_array().unwrap().iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["name", "connect", "tls", "content", "verdict"]);
+    assert_eq!(json["steps"][2]["found"]["tls_version"], "TLS 1.3", "{json:#}");
+    assert!(!String::from_utf8_lossy(&record.clear).contains("POST"));
+    for (kind, reason) in [
+        (Kind::SelfSigned, "certificate_untrusted"),
+        (Kind::Expired, "certificate_expired"),
+        (Kind::OtherName, "certificate_wrong_name"),
+    ] {
+        let config = certificates::server(kind);
+        let (json, record) = run_at("https://localhost", Session::test, move |peer| {
+            peer.secure(&config)?;
+            request(peer).map(drop)
+        });
+        assert_ends(&json, "NOT_SECURE", reason, "tls");
+        assert!(record.secret.is_empty());
+        assert!(json["certificate"]["fingerprint"].is_string(), "{json:#}");
+    }
+    let (json, _) = run_at("https://localhost", Session::test, |peer| peer.send("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    assert_ends(&json, "NOT_SECURE", "tls_not_spoken", "tls");
+    let (json, _) =
+        run_at("https://localhost", |session| session.deadline("tls_ms", 500), |peer| peer.some_bytes(1_000_000));
+    assert_ends(&json, "UNREACHABLE", "timed_out", "tls");
+}
+
+#[test]
+fn what_is_no_answer_is_told_by_what_had_been_sent() {
+    let (json, _) = run(
+        |session| session.pdf_of(20_000_000),
+        |peer| {
+            peer.some_bytes(1)?;
+            peer.send("220 mail.test ESMTP\r\n")?;
+            peer.some_bytes(30_000_000)
+        },
+    );
+    assert_ends(&json, "UNREACHABLE", "bad_reply", "content");
+    let (json, _) = run(
+        |session| session,
+        |peer| {
+            request(peer)?;
+            peer.send("220 mail.test ESMTP\r\n")
+        },
+    );
+    assert_ends(&json, "UNCERTAIN", "no_verdict", "verdict");
 }
 
 #[test]

@@ -53,10 +53,15 @@ impl Delivery {
 
     /// The steps of a session that goes well, in a person's order.
     pub fn steps(&self) -> Vec<Step> {
-        let Self::Smtp(Submission { server, .. }) = self else {
-            return vec![Step::Name, Step::Connect, Step::Content, Step::Verdict];
-        };
         let mut steps = vec![Step::Name, Step::Connect];
+        let server = match self {
+            Self::Smtp(Submission { server, .. }) => server,
+            Self::Http { relay, .. } => {
+                steps.extend((relay.url.scheme() == "https").then_some(Step::Tls));
+                steps.extend([Step::Content, Step::Verdict]);
+                return steps;
+            }
+        };
         match server.security {
             Security::Tls => steps.extend([Step::Tls, Step::Greeting]),
             Security::StartTls => steps.extend([Step::Greeting, Step::Tls]),

@@ -53,12 +53,7 @@ fn settle(stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
     Ok((stream.peer_addr()?, stream.local_addr()?))
 }
 
-pub async fn look_up(
-    host: &str,
-    port: u16,
-    deadlines: &Deadlines,
-    journal: &Journal,
-) -> Result<Vec<SocketAddr>, Failure> {
+async fn look_up(host: &str, port: u16, deadlines: &Deadlines, journal: &Journal) -> Result<Vec<SocketAddr>, Failure> {
     journal.begin(Step::Name);
     let found = timeout(deadlines.connect, lookup_host((host, port)))
         .await
@@ -118,7 +113,7 @@ fn more_telling(before: Option<io::Error>, now: io::Error) -> io::Error {
     }
 }
 
-pub fn connect_failure(error: &io::Error) -> Failure {
+fn connect_failure(error: &io::Error) -> Failure {
     use io::ErrorKind as K;
     let ending = match error.kind() {
         K::ConnectionRefused => Ending::ConnectionRefused,

@@ -1,24 +1,28 @@
 //! The HTTP protocol: a form post for a test, a multipart post with the document for a send. Any 2xx is success.
 
-use std::error::Error as _;
+use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::stream;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, Connection};
+use hyper_util::rt::TokioIo;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Client, Request, Response, StatusCode, Url, redirect};
+use reqwest::{Body, Client, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use url::Position;
 
 use crate::email::{Data, File, FileProblem, Reading};
 use crate::secret::Secret;
 
-use super::connect::{connect_failure, look_up};
-use super::tls::{handshake_failure, tls_error, tls_failure};
+use super::connect::{self, Connected};
+use super::tls;
 use super::words::Redactor;
-use super::{Ending, Failure, Journal, Network, Outcome, ServerWords, Step, Trust};
+use super::{Ending, Failure, Journal, Network, Outcome, ServerWords, Step, Stream, Trust};
 
 /// More of a refusal's body than this is not read.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -56,29 +60,9 @@ pub async fn send(
     journal: &Journal,
 ) -> Result<Ending, Failure> {
     let redactor = Redactor::new("", relay.token.as_ref());
-    let host = relay.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port_number = relay.url.port_or_known_default().unwrap_or(443);
-    let mut addresses = look_up(&host, port_number, &network.deadlines, journal).await?;
-    journal.begin(Step::Connect);
-    if relay.url.scheme() == "http" {
-        // Without TLS only this machine is safe, whatever its names resolve to.
-        addresses.retain(|address| address.ip().to_canonical().is_loopback());
-        if addresses.is_empty() {
-            return Err(Failure::new(Ending::TlsNotOffered).detail("http:// is for loopback addresses only"));
-        }
-    }
-    let (config, builtin_roots) = network.tls.config(Trust::Authorities)?;
-    journal.found(|found| found.builtin_roots = builtin_roots);
-    let client = Client::builder()
-        .tls_backend_preconfigured((*config).clone())
-        // A document goes where the settings say and nowhere else.
-        .redirect(redirect::Policy::none())
-        // The environment's proxies are the host's business, not ours.
-        .no_proxy()
-        .user_agent(concat!("mailbutton/", env!("CARGO_PKG_VERSION")))
-        .resolve_to_addrs(&host, &addresses)
-        .build()
-        .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
+    let stream = TokioIo::new(open(relay, network, journal).await?);
+    let (mut relayed, connection) =
+        http1::handshake(stream).await.map_err(|error| Failure::new(Ending::Disconnected).detail(error.to_string()))?;
     let (progress, taken) = mpsc::unbounded_channel();
     let total = body_length(post);
     let problem = Arc::default();
@@ -88,11 +72,40 @@ pub async fn send(
         problem: Arc::clone(&problem),
         progress,
     };
-    let request = request(&client, relay, post, &upload)?;
+    let request = request(relay, network, post, &upload)?;
     drop(upload);
     let mut exchange = Exchange { network, journal, taken, problem, total, recipients };
-    let response = exchange.run(&client, request).await?;
-    verdict(response, network, journal, &redactor).await
+    let work = async {
+        let response = exchange.run(relayed.send_request(request)).await?;
+        verdict(Response::from(response.map(Body::wrap)), network, journal, &redactor).await
+    };
+    tokio::select! {
+        biased;
+        ended = work => ended,
+        never = carry(connection) => match never {},
+    }
+}
+
+/// A connection with the relay. A document goes where the settings say and nowhere else.
+async fn open(relay: &Relay, network: &Network, journal: &Journal) -> Result<Box<dyn Stream>, Failure> {
+    let host = relay.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = relay.url.port_or_known_default().unwrap_or(443);
+    if relay.url.scheme() != "http" {
+        let Connected { stream, .. } = connect::open(host, port, network, journal).await?;
+        let stream = tls::secure(stream, host, Trust::Authorities, network, journal).await?;
+        return Ok(Box::new(stream));
+    }
+    let refuse = |detail: &str| Err(Failure::new(Ending::TlsNotOffered).detail(detail));
+    let Connected { stream, peer, .. } = connect::open(host, port, network, journal).await?;
+    // Without TLS only this machine is safe, whatever its names resolve to.
+    if peer.is_loopback { Ok(Box::new(stream)) } else { refuse("http:// is for loopback addresses only") }
+}
+
+/// Moves the bytes. It does so only while it is looked at: with the work's future it is dropped, and nothing more is sent.
+async fn carry(connection: Connection<TokioIo<Box<dyn Stream>>, Body>) -> Infallible {
+    // What ends the connection, the request is told of as well.
+    connection.await.ok();
+    std::future::pending().await
 }
 
 /// What the pieces of a body have in common: each tells when it is taken, and the last byte of all ends the content. That
@@ -111,7 +124,7 @@ impl Upload {
         if self.left.fetch_sub(bytes, Ordering::AcqRel) == bytes {
             self.ended.store(true, Ordering::Release);
         }
-        // Nobody listens any more when the work was cancelled; the request is being dropped too.
+        // Nobody listens any more when the work was cancelled; the connection is being dropped too.
         self.progress.send(bytes).ok();
     }
 }
@@ -142,8 +155,16 @@ fn body_length(post: &Post) -> u64 {
     }
 }
 
-fn request(client: &Client, relay: &Relay, post: &Post, upload: &Upload) -> Result<Request, Failure> {
-    let mut builder = client.post(relay.url.clone());
+fn request(relay: &Relay, network: &Network, post: &Post, upload: &Upload) -> Result<hyper::Request<Body>, Failure> {
+    let internal = |error: reqwest::Error| Failure::new(Ending::Internal).detail(error.without_url().to_string());
+    let (config, _) = network.tls.config(Trust::Authorities)?;
+    // It writes the request, and is not asked to send it.
+    let client = Client::builder().tls_backend_preconfigured((*config).clone()).build().map_err(internal)?;
+    let mut builder = client
+        .post(relay.url.clone())
+        .header("Host", &relay.url[Position::BeforeHost..Position::AfterPort])
+        .header("User-Agent", concat!("mailbutton/", env!("CARGO_PKG_VERSION")))
+        .header("Accept", "*/*");
     if let Some(token) = relay.token.as_ref().filter(|token| !token.is_empty()) {
         builder = builder.bearer_auth(token.expose());
     }
@@ -166,12 +187,17 @@ fn request(client: &Client, relay: &Relay, post: &Post, upload: &Upload) -> Resu
             let part = Part::stream_with_length(reporting(&file.data, upload.clone()), length)
                 .file_name(file.name.clone())
                 .mime_str(&file.media_type)
-                .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
+                .map_err(internal)?;
             form = form.part(if at == 0 { "document".to_owned() } else { format!("attachment{at}") }, part);
         }
         builder.multipart(form)
     };
-    builder.build().map_err(|error| Failure::new(Ending::Internal).detail(error.without_url().to_string()))
+    let mut request: hyper::Request<Body> = builder.build().and_then(TryInto::try_into).map_err(internal)?;
+    // The request line has the path alone (RFC 9112 section 3.2.1).
+    *request.uri_mut() = relay.url[Position::BeforePath..Position::AfterQuery]
+        .parse()
+        .map_err(|_| Failure::new(Ending::Internal).detail("the web address has no path"))?;
+    Ok(request)
 }
 
 /// A body that tells of each piece as it is taken. The bytes of a held file are shared, not copied; one on the disk is
@@ -209,10 +235,6 @@ impl Source {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        if self.upload.progress.is_closed() {
-            // There is an answer, or nobody wants one any more: the HTTP library would send the rest all the same.
-            return Err(io::Error::other("given up"));
-        }
         let piece = self.rest.split_to(self.rest.len().min(PIECE));
         self.upload.taken(piece.len() as u64);
         Ok(Some(piece))
@@ -229,10 +251,13 @@ struct Exchange<'e> {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, client: &Client, request: Request) -> Result<Response, Failure> {
+    async fn run(
+        &mut self,
+        response: impl Future<Output = hyper::Result<hyper::Response<Incoming>>>,
+    ) -> Result<hyper::Response<Incoming>, Failure> {
         let deadlines = &self.network.deadlines;
-        let mut response = std::pin::pin!(client.execute(request));
-        let mut limit = deadlines.connect + deadlines.tls;
+        let mut response = std::pin::pin!(response);
+        let mut limit = deadlines.upload;
         let (mut done, mut pieces_left) = (0, true);
         loop {
             tokio::select! {
@@ -266,51 +291,29 @@ impl Exchange<'_> {
         self.journal.begin(Step::Verdict);
     }
 
-    fn failure(&self, error: &reqwest::Error) -> Failure {
+    fn failure(&self, error: &hyper::Error) -> Failure {
         if let Some(problem) = self.problem.get() {
             self.journal.begin(Step::Content);
             return problem.clone().into();
         }
-        if self.journal.has_content_ended() {
-            return Failure::new(Ending::NoVerdict).detail(describe(error));
-        }
-        // Once a safe connection had come about, "not secure" would promise that nothing had left.
-        if !error.is_connect() {
-            return Failure::new(Ending::Disconnected).detail(describe(error));
-        }
-        let (failure, is_tls) = cause(error);
-        if is_tls {
-            self.journal.begin(Step::Tls);
-        }
-        failure
+        let ending = if self.journal.has_content_ended() {
+            Ending::NoVerdict
+        } else if error.is_parse() {
+            Ending::BadReply
+        } else {
+            Ending::Disconnected
+        };
+        Failure::new(ending).detail(describe(error))
     }
 }
 
-/// Why no connection came about, and whether that was for TLS.
-fn cause(error: &reqwest::Error) -> (Failure, bool) {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return (tls_failure(tls), true);
-        }
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            return match tls_error(io) {
-                Some(_) => (handshake_failure(io), true),
-                None => (connect_failure(io), false),
-            };
-        }
-        source = inner.source();
+/// The innermost cause in its own words.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(deeper) = innermost.source() {
+        innermost = deeper;
     }
-    (Failure::new(Ending::ConnectionFailed).detail(describe(error)), false)
-}
-
-/// The innermost cause in its own words. The URL stays out: its query may be a secret.
-fn describe(error: &reqwest::Error) -> String {
-    let mut innermost = error.source();
-    while let Some(deeper) = innermost.and_then(std::error::Error::source) {
-        innermost = Some(deeper);
-    }
-    innermost.map_or_else(|| "the exchange broke off".to_owned(), ToString::to_string)
+    innermost.to_string()
 }
 
 async fn verdict(

@@ -275,7 +275,7 @@ fn certificate_ending(error: &TlsError, certificate: &CertificateDer<'_>) -> End
 }
 
 /// What a failed handshake means.
-pub fn handshake_failure(error: &io::Error) -> Failure {
+fn handshake_failure(error: &io::Error) -> Failure {
     match tls_error(error) {
         Some(error) => tls_failure(error),
         None if error.kind() == io::ErrorKind::TimedOut => Failure::new(Ending::TimedOut),
@@ -284,11 +284,11 @@ pub fn handshake_failure(error: &io::Error) -> Failure {
 }
 
 /// The TLS library's error inside an I/O error, if there is one.
-pub fn tls_error(error: &io::Error) -> Option<&TlsError> {
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
     error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>())
 }
 
-pub fn tls_failure(error: &TlsError) -> Failure {
+fn tls_failure(error: &TlsError) -> Failure {
     let ending = match error {
         TlsError::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
             if let Some(refused) = other.downcast_ref::<RefusedCertificate>() {
