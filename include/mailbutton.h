@@ -116,9 +116,9 @@ typedef struct mailbutton_reply mailbutton_reply;
 /*
  Told of the progress of a reply that is being waited for, on the waiting thread.
 
- `step` is one of turn, name, connect, tls, greeting, login, sender, recipient, content, verdict. `text` says the same in
- words for the user. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton and are
- valid until the callback returns.
+ `step` is one of turn, name, connect, proxy, tls, greeting, login, sender, recipient, content, verdict. `text` says the
+ same in words for the user. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton
+ and are valid until the callback returns.
 
  Return 0 to go on, anything else to cancel. The callback may call any function of mailbutton, except
  mailbutton_reply_free for the reply that is being waited for. It must return: no longjmp, no C++ exception, no

@@ -52,8 +52,9 @@ impl Delivery {
     }
 
     /// The steps of a session that goes well, in a person's order.
-    pub fn steps(&self) -> Vec<Step> {
+    pub fn steps(&self, has_proxy: bool) -> Vec<Step> {
         let mut steps = vec![Step::Name, Step::Connect];
+        steps.extend(has_proxy.then_some(Step::Proxy));
         let server = match self {
             Self::Smtp(Submission { server, .. }) => server,
             Self::Http { relay, .. } => {

@@ -13,7 +13,7 @@ use crate::input::{Blame, Fault, Faults, Object, parse};
 use crate::reply::{Answer, Status};
 use crate::secret::Secret;
 use crate::store::{KeySource, Store};
-use crate::transport::{BadRoots, CONNECTIONS, Deadlines, Network, Roots};
+use crate::transport::{BadRoots, CONNECTIONS, Deadlines, Network, Proxy, Roots, WhyBad};
 
 use super::{fault, saved};
 
@@ -34,6 +34,7 @@ pub struct NetworkOptions {
     roots: Roots,
     pub deadlines: Deadlines,
     hello_name: Option<String>,
+    proxy: Option<Proxy>,
     connections: usize,
     /// The hosts that the program knows to do CHUNKING well.
     pub chunking: Vec<String>,
@@ -41,7 +42,8 @@ pub struct NetworkOptions {
 
 impl NetworkOptions {
     pub fn network(&self) -> Network {
-        Network::new(self.roots.clone(), self.deadlines.clone(), self.hello_name.clone(), self.connections)
+        let (roots, deadlines, hello_name) = (self.roots.clone(), self.deadlines.clone(), self.hello_name.clone());
+        Network::new(roots, deadlines, hello_name, self.proxy.clone(), self.connections)
     }
 }
 
@@ -71,6 +73,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         roots: ca_file(&mut object, &mut faults),
         deadlines: deadlines(&mut object, &mut faults),
         hello_name: hello_name(&mut object, &mut faults),
+        proxy: proxy(&mut object, &mut faults),
         connections: connections(&mut object, &mut faults),
         chunking: chunking(&mut object, &mut faults),
     };
@@ -147,6 +150,27 @@ fn hello_name(object: &mut Object, faults: &mut Faults) -> Option<String> {
         faults.push(Fault::program("hello_name", "hello_name_invalid"));
     }
     Some(name)
+}
+
+fn proxy(object: &mut Object, faults: &mut Faults) -> Option<Proxy> {
+    let text = object.text("proxy", faults).map(Secret::new)?;
+    let read = if text.expose() == "environment" {
+        // Looked at because the host says so, and once: the environment is the host's, and may change under other threads.
+        Proxy::from_environment(|name| std::env::var(name).ok())
+    } else {
+        Proxy::parse(&text).map(Some)
+    };
+    let bad = match read {
+        Ok(proxy) => return proxy,
+        Err(bad) => bad,
+    };
+    let fault = match bad.why {
+        WhyBad::NotAnAddress => Fault::program("proxy", "proxy_invalid"),
+        WhyBad::Protocol(scheme) => Fault::program("proxy", "proxy_unsupported").with("scheme", scheme),
+        WhyBad::Login => Fault::program("proxy", "proxy_login_invalid"),
+    };
+    faults.push(fault.with("variable", bad.variable.unwrap_or("none")));
+    None
 }
 
 fn connections(object: &mut Object, faults: &mut Faults) -> usize {

@@ -24,7 +24,9 @@ pub fn status_of(ending: Ending) -> Status {
         | E::TimedOut
         | E::OutOfTime
         | E::Disconnected
-        | E::BadReply => Status::Unreachable,
+        | E::BadReply
+        | E::ProxyLoginRefused
+        | E::ProxyFailed => Status::Unreachable,
         E::TlsFailed
         | E::TlsNotSpoken
         | E::TlsTooOld
@@ -102,13 +104,14 @@ fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
     let records = journal.steps();
     let mut steps: Vec<Value> =
         records.iter().map(|record| step(texts, record, if record.failed { "failed" } else { "ok" })).collect();
+    let has_proxy = records.iter().any(|record| record.found.proxy.is_some());
     let is_reused = records.iter().any(|record| record.found.reused);
     let is_missing = |planned: &Step| {
         records.iter().all(|record| record.step != *planned) && !(is_reused && planned.is_of_the_opening())
     };
     steps.extend(
         delivery
-            .steps()
+            .steps(has_proxy)
             .into_iter()
             .filter(is_missing)
             .map(|step| StepRecord { step, failed: false, took: Duration::ZERO, found: Found::default(), server: None })
@@ -119,6 +122,7 @@ fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
 
 fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
     let step = journal.step();
+    let proxy = journal.steps().pop().and_then(|last| last.found.proxy);
     let recipients = delivery.recipients();
     // A refusal outranks a deferral: the recipient that is named is the first one that met with what is told.
     let is_deferral = failure.ending == Ending::RecipientDeferred;
@@ -133,7 +137,7 @@ fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journ
         .position(is_refused)
         .and_then(|at| recipients.get(at))
         .map(|(address, role)| Refused { address, is_copy: *role == Role::Copy });
-    let situation = Situation { refused, ..situation(delivery, failure, step) };
+    let situation = Situation { refused, proxy: proxy.as_deref(), ..situation(delivery, failure, step) };
     let Problem { message, advice } = explain(texts, &situation);
     let advice: Vec<Value> = advice
         .into_iter()
@@ -170,6 +174,7 @@ fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step
                 username,
                 sender: message.sender.as_str(),
                 provider: provider_of_login(&server.host, username),
+                proxy: None,
                 refused: None,
             }
         }
@@ -182,6 +187,7 @@ fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step
             username: "",
             sender: "",
             provider: None,
+            proxy: None,
             refused: None,
         },
     }
@@ -239,6 +245,7 @@ fn found(found: &Found) -> Value {
     let addresses: Vec<String> = found.addresses.iter().map(|address| address.ip().to_string()).collect();
     put("addresses", (!addresses.is_empty()).then(|| addresses.into()));
     put("address", found.address.map(|address| address.to_string().into()));
+    put("proxy", found.proxy.clone().map(Value::from));
     put("tls_version", found.tls_version.map(Value::from));
     put("cipher", found.cipher.clone().map(Value::from));
     put("certificate", found.certificate.as_deref().map(certificate));

@@ -17,6 +17,8 @@ pub struct Situation<'s> {
     pub username: &'s str,
     pub sender: &'s str,
     pub provider: Option<&'static Provider>,
+    /// Host and port of the proxy, if the step is about it and not about the server.
+    pub proxy: Option<&'s str>,
     /// The first recipient that met with what is told.
     pub refused: Option<Refused<'s>>,
 }
@@ -48,9 +50,13 @@ pub fn explain(texts: &Texts, situation: &Situation<'_>) -> Problem {
     let words = words(situation);
     let reason = situation.failure.ending.reason();
     let is_copy = situation.refused.is_some_and(|refused| refused.is_copy);
-    let of_copy = is_copy.then(|| texts.find(&format!("problem-{reason}-copy"), &words)).flatten();
+    let variant = match (is_copy, situation.proxy) {
+        (true, _) => texts.find(&format!("problem-{reason}-copy"), &words),
+        (false, Some(_)) => texts.find(&format!("problem-{reason}-proxy"), &words),
+        (false, None) => None,
+    };
     Problem {
-        message: of_copy.unwrap_or_else(|| texts.with(&format!("problem-{reason}"), &words)),
+        message: variant.unwrap_or_else(|| texts.with(&format!("problem-{reason}"), &words)),
         advice: remedies(situation)
             .into_iter()
             .map(|remedy| Advice {
@@ -73,6 +79,7 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("username", situation.username.to_owned()),
         ("sender", situation.sender.to_owned()),
         ("recipient", situation.refused.map_or("", |refused| refused.address).to_owned()),
+        ("proxy", situation.proxy.unwrap_or_default().to_owned()),
         ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
         ("step", situation.step.map_or("start", Step::code).to_owned()),
         // Rounded apart, so that a size a little over the limit does not read as the same number.
@@ -112,13 +119,31 @@ fn remedies(situation: &Situation<'_>) -> Vec<Remedy> {
     let ending = situation.failure.ending;
     match situation.step {
         Some(Step::Turn) if ending == Ending::OutOfTime => all(&["fewer_at_once"]),
-        _ if situation.security.is_empty() => for_http(ending),
-        _ => for_smtp(situation),
+        _ => {
+            let of_proxy = situation.proxy.and_then(|_| for_proxy(ending));
+            let of_server = || if situation.security.is_empty() { for_http(ending) } else { for_smtp(situation) };
+            of_proxy.unwrap_or_else(of_server)
+        }
     }
 }
 
 fn all(codes: &[&'static str]) -> Vec<Remedy> {
     codes.iter().copied().map(remedy).collect()
+}
+
+/// What is about the proxy and not about the server; the settings of the server are then not to blame.
+fn for_proxy(ending: Ending) -> Option<Vec<Remedy>> {
+    use Ending as E;
+    match ending {
+        E::NameLookupFailed | E::NoRoute => Some(all(&["check_internet", "check_proxy"])),
+        E::NameNotFound | E::ConnectionRefused | E::ConnectionFailed | E::TimedOut | E::Disconnected => {
+            Some(all(&["check_proxy", "check_internet", "firewall"]))
+        }
+        E::BadReply => Some(all(&["check_proxy", "firewall"])),
+        E::ProxyLoginRefused => Some(all(&["check_proxy_login", "ask_proxy"])),
+        E::ProxyFailed => Some(all(&["check_host_and_port", "ask_proxy"])),
+        _ => None,
+    }
 }
 
 fn for_http(ending: Ending) -> Vec<Remedy> {
@@ -147,6 +172,7 @@ fn for_http(ending: Ending) -> Vec<Remedy> {
         E::FileChanged => all(&["complete_file"]),
         E::FileUnreadable => all(&["check_file"]),
         E::NoVerdict => all(&["ask_recipient", "ask_relay"]),
+        E::ProxyLoginRefused | E::ProxyFailed => all(&["ask_proxy"]),
         E::BadReply | E::HttpNotFound | E::HttpRedirected => all(&["check_url", "ask_relay"]),
         // What only SMTP servers say stands here for completeness.
         E::HttpRefused
@@ -183,6 +209,7 @@ fn for_smtp(situation: &Situation<'_>) -> Vec<Remedy> {
         E::TimedOut | E::Disconnected => silent(situation),
         E::OutOfTime => all(&["try_again", "check_internet"]),
         E::BadReply => all(&["check_host_and_port", "firewall", "other_program"]),
+        E::ProxyLoginRefused | E::ProxyFailed => all(&["ask_proxy"]),
 
         E::TlsNotSpoken | E::TlsNotOffered | E::TlsRefused => {
             other_mode(situation).into_iter().chain(all(&["check_host_and_port", "firewall"])).collect()

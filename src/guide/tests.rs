@@ -121,6 +121,10 @@ fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     }
     add("problem-", &reasons(sources).into_iter().collect::<Vec<_>>());
     add("problem-", &["recipient_refused-copy", "recipient_deferred-copy"]);
+    let before_proxy = between(&sources["guide/advice.rs"], "fn for_proxy", "E::ProxyLoginRefused");
+    let of_proxy = ENDINGS.iter().filter(|ending| before_proxy.contains(&format!("E::{ending:?} ")));
+    let of_proxy: Vec<_> = of_proxy.map(|ending| format!("{}-proxy", ending.reason())).collect();
+    add("problem-", &of_proxy.iter().map(String::as_str).collect::<Vec<_>>());
     let advice = &sources["guide/advice.rs"];
     for before in ["remedy(", "patched(", "Some((\"app_password\", ", "text: "] {
         add("advice-", &literals_after(advice, before));
@@ -236,6 +240,8 @@ const ENDINGS: &[Ending] = &[
     Ending::OutOfTime,
     Ending::Disconnected,
     Ending::BadReply,
+    Ending::ProxyLoginRefused,
+    Ending::ProxyFailed,
     Ending::TlsFailed,
     Ending::TlsNotSpoken,
     Ending::TlsTooOld,
@@ -283,6 +289,7 @@ const STEPS: &[Option<Step>] = &[
     Some(Step::Turn),
     Some(Step::Name),
     Some(Step::Connect),
+    Some(Step::Proxy),
     Some(Step::Tls),
     Some(Step::Greeting),
     Some(Step::Login),
@@ -340,6 +347,9 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                         for &step in STEPS {
                             let (sender, provider) = ("ana@example.test", provider_of_login(host, username));
                             let refused = Some(Refused { address: "ion@example.test", is_copy: step.is_none() });
+                            // What a proxy refuses is told at the step that is about it.
+                            let is_of_proxy = step == Some(Step::Proxy) || ending.reason().starts_with("proxy_");
+                            let proxy = is_of_proxy.then_some("proxy.example.test:1080");
                             see(&Situation {
                                 failure,
                                 step,
@@ -349,6 +359,7 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                                 username,
                                 sender,
                                 provider,
+                                proxy,
                                 refused,
                             });
                         }

@@ -1,4 +1,5 @@
-//! From a host name to a connection with its server: both address families, the first that answers wins (RFC 8305).
+//! From a host name to a connection with its server: both address families, the first that answers wins (RFC 8305); through
+//! the proxy, where there is one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,12 +9,12 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::Network;
 use super::deadlines::Deadlines;
 use super::ending::{Ending, Failure, Step};
 use super::journal::Journal;
+use super::{Network, Proxy};
 
 /// An address gets this head start before the next one is tried beside it (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -30,21 +31,43 @@ pub struct Connected {
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// What is sent does not leave this machine.
+    /// Whose address that is, if it is not the server's: host and port of the proxy.
+    pub proxy: Option<String>,
+    /// What is sent does not leave this machine. Of a server behind a proxy nobody knows, wherever the proxy is.
     pub is_loopback: bool,
 }
 
 pub async fn open(host: &str, port: u16, network: &Network, journal: &Journal) -> Result<Connected, Failure> {
-    let addresses = look_up(host, port, &network.deadlines, journal).await?;
-    journal.begin(Step::Connect);
-    let stream = timeout(network.deadlines.connect, race(alternate(addresses)))
+    let proxy = network.proxy_for(host);
+    let (first_host, first_port) = proxy.map_or((host, port), |proxy| (proxy.host(), proxy.port()));
+    begin(Step::Name, proxy, journal);
+    let addresses = look_up(first_host, first_port, &network.deadlines, journal).await?;
+    begin(Step::Connect, proxy, journal);
+    let until = Instant::now() + network.deadlines.connect;
+    let mut stream = timeout_at(until, race(alternate(addresses)))
         .await
         .map_err(|_| Failure::new(Ending::TimedOut))?
         .map_err(|error| connect_failure(&error))?;
     let (address, local) = settle(&stream).map_err(|error| connect_failure(&error))?;
     journal.found(|found| found.address = Some(address));
     journal.note(&format!("connected to {address}"));
-    Ok(Connected { stream, local, peer: Peer { address, is_loopback: address.ip().to_canonical().is_loopback() } })
+    if let Some(proxy) = proxy {
+        begin(Step::Proxy, Some(proxy), journal);
+        timeout_at(until, proxy.tunnel(&mut stream, host, port))
+            .await
+            .map_err(|_| Failure::new(Ending::TimedOut))??;
+        journal.note(&format!("connected to {host} through the proxy"));
+    }
+    let is_loopback = proxy.is_none() && address.ip().to_canonical().is_loopback();
+    Ok(Connected { stream, local, peer: Peer { address, proxy: proxy.map(Proxy::name), is_loopback } })
+}
+
+/// A step that is about the proxy says so, as whoever reads of a failure would otherwise look for it at the server.
+fn begin(step: Step, proxy: Option<&Proxy>, journal: &Journal) {
+    journal.begin(step);
+    if let Some(proxy) = proxy {
+        journal.found(|found| found.proxy = Some(proxy.name()));
+    }
 }
 
 /// Both ends of the connection. Without `TCP_NODELAY`, Nagle's algorithm and the delayed ACK cost 40 ms for each email.
@@ -54,7 +77,6 @@ fn settle(stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
 }
 
 async fn look_up(host: &str, port: u16, deadlines: &Deadlines, journal: &Journal) -> Result<Vec<SocketAddr>, Failure> {
-    journal.begin(Step::Name);
     let found = timeout(deadlines.connect, lookup_host((host, port)))
         .await
         .map_err(|_| Failure::new(Ending::NameLookupFailed).detail("no answer from the name server"))?;
@@ -127,7 +149,6 @@ fn connect_failure(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpSocket;
-    use tokio::time::Instant;
 
     use super::*;
 

@@ -11,6 +11,8 @@ pub enum Step {
     Turn,
     Name,
     Connect,
+    /// The proxy is asked for the server. The steps before it are then about the proxy's own host.
+    Proxy,
     Tls,
     Greeting,
     Login,
@@ -21,10 +23,11 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Turn,
         Self::Name,
         Self::Connect,
+        Self::Proxy,
         Self::Tls,
         Self::Greeting,
         Self::Login,
@@ -37,7 +40,7 @@ impl Step {
     /// What happens once for a connection, however many emails it carries.
     pub fn is_of_the_opening(self) -> bool {
         match self {
-            Self::Name | Self::Connect | Self::Tls | Self::Greeting | Self::Login => true,
+            Self::Name | Self::Connect | Self::Proxy | Self::Tls | Self::Greeting | Self::Login => true,
             Self::Turn | Self::Sender | Self::Recipient | Self::Content | Self::Verdict => false,
         }
     }
@@ -48,6 +51,7 @@ impl Step {
             Self::Turn => "turn",
             Self::Name => "name",
             Self::Connect => "connect",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::Greeting => "greeting",
             Self::Login => "login",
@@ -79,6 +83,10 @@ pub enum Ending {
     Disconnected,
     /// What came back breaks the protocol.
     BadReply,
+    /// The proxy wants a login, or another one.
+    ProxyLoginRefused,
+    /// The proxy answers, and did not connect to the server.
+    ProxyFailed,
 
     TlsFailed,
     /// The first bytes that came back are not TLS: the port speaks in clear.
@@ -154,6 +162,8 @@ impl Ending {
             Self::OutOfTime => "out_of_time",
             Self::Disconnected => "disconnected",
             Self::BadReply => "bad_reply",
+            Self::ProxyLoginRefused => "proxy_login_refused",
+            Self::ProxyFailed => "proxy_failed",
             Self::TlsFailed => "tls_failed",
             Self::TlsNotSpoken => "tls_not_spoken",
             Self::TlsTooOld => "tls_too_old",

@@ -96,6 +96,11 @@ async fn open(relay: &Relay, network: &Network, journal: &Journal) -> Result<Box
         return Ok(Box::new(stream));
     }
     let refuse = |detail: &str| Err(Failure::new(Ending::TlsNotOffered).detail(detail));
+    if network.proxy_for(host).is_some() {
+        // Not even asked: the loopback that the proxy would reach is its own.
+        journal.begin(Step::Connect);
+        return refuse("http:// does not go through a proxy");
+    }
     let Connected { stream, peer, .. } = connect::open(host, port, network, journal).await?;
     // Without TLS only this machine is safe, whatever its names resolve to.
     if peer.is_loopback { Ok(Box::new(stream)) } else { refuse("http:// is for loopback addresses only") }

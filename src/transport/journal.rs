@@ -18,6 +18,8 @@ use super::transcript::Transcript;
 pub struct Found {
     pub addresses: Vec<SocketAddr>,
     pub address: Option<SocketAddr>,
+    /// Host and port of the proxy that the step is about.
+    pub proxy: Option<String>,
     pub tls_version: Option<&'static str>,
     pub cipher: Option<String>,
     pub certificate: Option<Box<CertificateFacts>>,
@@ -132,6 +134,7 @@ impl Journal {
         self.begin(Step::Connect);
         self.found(|found| {
             found.address = Some(peer.address);
+            found.proxy.clone_from(&peer.proxy);
             found.reused = true;
         });
     }

@@ -8,6 +8,7 @@ mod deadlines;
 mod ending;
 pub mod http;
 mod journal;
+mod proxy;
 mod sasl;
 pub mod smtp;
 mod tls;
@@ -18,6 +19,7 @@ pub use certificate::{CertificateFacts, Fingerprint};
 pub use deadlines::Deadlines;
 pub use ending::{Ending, Failure, Outcome, ServerWords, Step};
 pub use journal::{Found, Journal, StepRecord};
+pub use proxy::{Proxy, WhyBad};
 pub use tls::{BadRoots, Roots, Trust};
 
 use std::rc::Rc;
@@ -41,12 +43,24 @@ pub struct Network {
     deadlines: Deadlines,
     /// The name for EHLO, where the host wants one of its own.
     hello_name: Option<String>,
+    proxy: Option<Proxy>,
     pool: Rc<Pool>,
 }
 
 impl Network {
-    pub fn new(roots: Roots, deadlines: Deadlines, hello_name: Option<String>, connections: usize) -> Self {
-        Self { tls: Tls::new(roots), deadlines, hello_name, pool: Pool::new(connections) }
+    pub fn new(
+        roots: Roots,
+        deadlines: Deadlines,
+        hello_name: Option<String>,
+        proxy: Option<Proxy>,
+        connections: usize,
+    ) -> Self {
+        Self { tls: Tls::new(roots), deadlines, hello_name, proxy, pool: Pool::new(connections) }
+    }
+
+    /// The proxy that stands between us and this host.
+    fn proxy_for(&self, host: &str) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| proxy.is_for(host))
     }
 
     /// A connection that is not SMTP's.

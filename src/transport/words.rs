@@ -39,6 +39,21 @@ impl Redactor {
                 text.to_owned(),
             ]);
         }
+        Self::of(forms)
+    }
+
+    /// For a login of which the username is as secret as the password, in the form of HTTP besides (RFC 7617).
+    pub fn of_login(username: &Secret, password: &Secret) -> Self {
+        let pair = STANDARD_NO_PAD.encode(format!("{}:{}", username.expose(), password.expose()));
+        let redactor = Self::new(username.expose(), Some(password));
+        for form in Self::new("", Some(username)).forms.into_inner() {
+            redactor.add(form.expose().to_owned());
+        }
+        redactor.add(pair);
+        redactor
+    }
+
+    fn of(forms: Vec<String>) -> Self {
         let redactor = Self { forms: RefCell::default() };
         for form in forms {
             redactor.add(form);
@@ -110,6 +125,13 @@ mod tests {
         for echo in [r#"abc\/def+gh\"<"#, "abc%2Fdef%2Bgh%22%3C", "abc/def+gh&quot;&lt;"] {
             assert_eq!(redactor.clean(echo.as_bytes()), "[secret]", "{echo}");
         }
+    }
+
+    #[test]
+    fn an_echoed_login_of_a_proxy_is_replaced_whole() {
+        let redactor = Redactor::of_login(&Secret::new("ana".to_owned()), &Secret::new("hunter2".to_owned()));
+        let echo = format!("ana hunter2 {}", STANDARD.encode("ana:hunter2"));
+        assert_eq!(redactor.clean(echo.as_bytes()), "[secret] [secret] [secret]=");
     }
 
     #[test]

@@ -49,6 +49,7 @@ def open(
     keychain: Optional[str] = None,
     ca_file: Optional[Path] = None,
     hello_name: Optional[str] = None,
+    proxy: Optional[str] = None,
     deadlines: Optional[Mapping[str, int]] = None,
 ) -> Account:
     """Opens an account. `store` is the settings file; without it the settings are kept in memory.
@@ -63,6 +64,7 @@ def open(
         "keychain": keychain,
         "ca_file": _text(ca_file),
         "hello_name": hello_name,
+        "proxy": proxy,
         "deadlines": None if deadlines is None else dict(deadlines),
     }
     pointer = _library.AccountPointer()

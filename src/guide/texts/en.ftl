@@ -174,6 +174,18 @@ fault-ca_file_empty = There is no certificate in this file. It must be in PEM fo
 fault-store_empty = The path of the settings file is empty.
 fault-program_name_empty = The program's name is empty.
 fault-hello_name_invalid = This is not a host name that can be sent with EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] This is not the address of a proxy. It looks like socks5://proxy.example.com:1080 or http://user:password@proxy.example.com:3128, or is the word environment.
+   *[other] The environment variable { $variable } is not the address of a proxy. It looks like socks5://proxy.example.com:1080 or http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Proxies with { $scheme }:// cannot be used here: give one with socks5:// or http://.
+   *[other] The environment variable { $variable } names a proxy with { $scheme }://, which cannot be used here: give one with socks5:// or http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] The proxy's username or password cannot be used: each has at most 255 bytes and no line breaks, and what is special in web addresses is written as there, for example %40 for @.
+   *[other] The proxy's username or password in the environment variable { $variable } cannot be used: each has at most 255 bytes and no line breaks, and what is special in web addresses is written as there, for example %40 for @.
+}
 
 settings-faults = { $count ->
     [1] { $label }: { $message }
@@ -242,6 +254,7 @@ test_body =
 step-turn = Waiting for other emails to be sent first
 step-name = Looking up the server
 step-connect = Connecting
+step-proxy = Connecting through the proxy
 step-tls = Encrypting the connection
 step-greeting = Greeting the server
 step-login = Logging in
@@ -271,6 +284,20 @@ problem-disconnected = { $step ->
     [content] { $host } closed the connection before the email was complete. It was not sent.
    *[other] { $host } closed the connection. The email was not sent.
 }
+problem-name_not_found-proxy = The proxy { $proxy } was not found. The email was not sent.
+problem-name_lookup_failed-proxy = The name of the proxy { $proxy } could not be looked up: there seems to be no network connection. The email was not sent.
+problem-no_route-proxy = There is no way from this computer to the proxy { $proxy }: the network is down or not connected. The email was not sent.
+problem-connection_refused-proxy = The proxy { $proxy } refused the connection. The email was not sent.
+problem-connection_failed-proxy = No connection to the proxy { $proxy } came about. The email was not sent.
+problem-timed_out-proxy = { $step ->
+    [name] The name of the proxy { $proxy } could not be looked up in time. The email was not sent.
+    [connect] The proxy { $proxy } does not answer. The email was not sent.
+   *[other] The proxy { $proxy } did not connect to { $host } in time. The email was not sent.
+}
+problem-disconnected-proxy = The proxy { $proxy } closed the connection instead of connecting to { $host }. The email was not sent.
+problem-bad_reply-proxy = What came back from { $proxy } is not what a proxy of the kind that is set would say. The email was not sent.
+problem-proxy_login_refused = The proxy { $proxy } wants a username and a password, or others than those that are set. The email was not sent.
+problem-proxy_failed = The proxy { $proxy } did not connect to { $host } on port { $port }. The email was not sent.
 problem-bad_reply = What came back from { $host } on port { $port } is not what was expected of it. The email was not sent.
 
 problem-tls_failed = No encrypted connection to { $host } came about. Neither a password nor the email was sent.
@@ -332,6 +359,9 @@ problem-internal = Something inside mailbutton went wrong. This is a bug in mail
 advice-check_host = Check the server's name for typing mistakes, or look it up on your provider's help pages.
 advice-check_host_and_port = Check the server's name and the port on your provider's help pages; 587 and 465 are the usual ports.
 advice-check_internet = Check that this computer is connected to the internet, for example by opening a web page.
+advice-check_proxy = Check the proxy { $proxy } in the settings of { $program }, or ask whoever set it up.
+advice-check_proxy_login = Check the username and the password for the proxy { $proxy } in the settings of { $program }.
+advice-ask_proxy = Ask whoever looks after the proxy { $proxy } to allow connections to { $host } on port { $port }, and show them this message.
 advice-firewall = Check whether a firewall or antivirus program blocks { $program }, by allowing it there or pausing the email protection for one test.
 advice-other_program = Try the same settings in Thunderbird: if they fail there as well, the settings or the provider are the cause; if they work there, something blocks { $program }.
 advice-other_network = Try another network, for example your phone's hotspot.

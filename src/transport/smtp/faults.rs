@@ -252,9 +252,9 @@ fn run(runtime: &Runtime, setup: Setup, fault: Option<Fault>) -> Outcome {
 
 async fn emails(setup: Setup, stream: Faulty, moved: &Rc<RefCell<Moved>>) -> (Vec<Ending>, Vec<usize>) {
     let submission = submission(setup);
-    let network = Network::new(Roots::default(), Deadlines::default(), Some("host.test".to_owned()), 1);
+    let network = Network::new(Roots::default(), Deadlines::default(), Some("host.test".to_owned()), None, 1);
     let (mut endings, mut ends) = (Vec::new(), Vec::new());
-    let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true };
+    let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true, proxy: None };
     let journal = Journal::new(1, Box::new(|_, _| {}));
     let opened =
         Session::over(Box::new(stream), "127.0.0.1".parse().unwrap(), peer, &submission.server, &network, &journal);
