@@ -55,7 +55,8 @@ pub fn server_of(
 ) -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let names = match kind {
         Kind::OtherName => vec!["mail.other.test".to_owned()],
-        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        // The last is a name that only a proxy can look up.
+        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "mail.invalid".to_owned()],
     };
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "test server");

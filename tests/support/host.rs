@@ -29,6 +29,17 @@ impl Host {
         Self { account: Some(unsafe { Box::from_raw(account) }) }
     }
 
+    /// What is answered where no account is opened.
+    #[track_caller]
+    pub fn refused(options: &Value) -> Value {
+        let options = c_text(options);
+        let mut account = ptr::null_mut();
+        // SAFETY: header rule 2.
+        let reply = Pending(unsafe { mailbutton_open(options.as_ptr(), &raw mut account) });
+        assert!(account.is_null());
+        reply.wait()
+    }
+
     fn account(&self) -> Option<&mailbutton_account> {
         self.account.as_deref()
     }

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod host;
 pub mod mime;
 pub mod promises;
+pub mod proxy;
 pub mod scram;
 pub mod server;
 
