@@ -18,10 +18,11 @@ ROOT = HERE.parents[1]
 WRONG_PASSWORD = "Gr3șit-«parolă» 7f21"
 TOKEN = "tok-9c1e55aa-Zx_0"
 OTHER_PASSWORD = "Altă-parolă-e8b2"
+PROXY_PASSWORD = "Pr0xy-pa55-c41d"
 # A child that takes longer has hung.
 LONG = 30
 
-SECRETS = [PASSWORD, WRONG_PASSWORD, OTHER_PASSWORD, TOKEN]
+SECRETS = [PASSWORD, WRONG_PASSWORD, OTHER_PASSWORD, TOKEN, PROXY_PASSWORD]
 
 
 def _disguises(secret):
