@@ -97,8 +97,8 @@ impl Server {
 
     /// A connection that was made is taken, be it a moment later.
     pub fn was_connected(&self) -> bool {
-        let record = self.shared.lock();
-        let waited = self.shared.changed.wait_timeout_while(record, HANG, |record| !record.has_connected).unwrap();
+        let (record, moment) = (self.shared.lock(), HANG / 10);
+        let waited = self.shared.changed.wait_timeout_while(record, moment, |record| !record.has_connected).unwrap();
         !waited.1.timed_out()
     }
 
