@@ -3,12 +3,23 @@
 import asyncio
 import socket
 import ssl
+import time
 import weakref
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from .base import ADDRESS, Delivered, Server, free_port
+from .base import ADDRESS, POLL, Delivered, Server, free_port
+
+GRACE = 2
+
+
+async def _hang_ups():
+    """A client's QUIT may still be under way, and Python complains of connections that are cut off."""
+    connections = asyncio.get_running_loop()._transports
+    deadline = time.monotonic() + GRACE
+    while any(each._sock for each in connections.values()) and time.monotonic() < deadline:
+        await asyncio.sleep(POLL)
 
 
 class _Controller(Controller):
@@ -48,6 +59,7 @@ class Aiosmtpd(Server):
     """
 
     kind = "aiosmtpd"
+    all_mechanisms = ("PLAIN", "LOGIN")
 
     def __init__(
         self, login_required=True, smtputf8=True, mechanisms=("PLAIN", "LOGIN"), **options
@@ -92,7 +104,9 @@ class Aiosmtpd(Server):
 
     def _stop(self):
         while self.controllers:
-            self.controllers.pop().stop(no_assert=True)
+            controller = self.controllers.pop()
+            asyncio.run_coroutine_threadsafe(_hang_ups(), controller.loop).result()
+            controller.stop(no_assert=True)
 
     def _note(self, line):
         with open(self.log_folder / "aiosmtpd", "a", encoding="utf-8") as log:

@@ -77,6 +77,8 @@ class Server:
     unknown_recipient = UNKNOWN_RECIPIENT
     port_plain = None
     login_without_tls = False
+    # All that it can be told to offer, the ones that a client should prefer first.
+    all_mechanisms = ()
 
     def __init__(self, certificate="good", certificates=None, max_size=10 * 1024 * 1024):
         """`certificate` names a leaf of `Certificates`; `certificates` shares a CA."""

@@ -9,6 +9,7 @@ from .aiosmtpd_server import Aiosmtpd
 from .base import ADDRESS, ProcessServer, give
 
 PROGRAM = Path("/usr/sbin/dovecot")
+DOVEADM = Path("/usr/bin/doveadm")
 SERVICE = Path("/usr/lib/dovecot/submission")
 
 CONFIG = """\
@@ -70,10 +71,20 @@ class Dovecot(ProcessServer):
 
     kind = "dovecot"
     login_without_tls = True
+    # Debian 12's 2.3 has no channel binding.
+    all_mechanisms = ("SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5")
 
-    def __init__(self, relay=None, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), **options):
+    def __init__(
+        self,
+        relay=None,
+        mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"),
+        scheme="PLAIN.HEX",
+        **options,
+    ):
+        """`scheme` is how the password is stored, as `doveadm pw` names it."""
         super().__init__(**options)
         self.mechanisms = mechanisms
+        self.scheme = scheme
         self.relay = relay
         self.own_relay = relay is None
 
@@ -105,12 +116,15 @@ class Dovecot(ProcessServer):
             (self.folder / name).mkdir()
         for name in ("home", "mail"):
             give(self.folder / name, nobody)
-        # In hexadecimal: the file's own separators may occur in a password.
-        users = f"{self.user}:{{PLAIN.HEX}}{self.password.encode().hex()}\n"
-        (self.folder / "users").write_text(users)
+        (self.folder / "users").write_text(f"{self.user}:{self._stored_password()}\n")
         config = self.folder / "dovecot.conf"
         config.write_text(self._config(nobody))
         return [PROGRAM, "-F", "-c", config]
+
+    def _stored_password(self):
+        """Not as it is: the file's own separators may occur in it."""
+        command = [DOVEADM, "-c", os.devnull, "pw", "-s", self.scheme, "-p", self.password]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def _config(self, nobody):
         return CONFIG.format(

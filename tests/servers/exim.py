@@ -52,20 +52,7 @@ acl_data:
   accept
 
 begin authenticators
-plain:
-  driver = plaintext
-  public_name = PLAIN
-  server_condition = ${{if and{{ {{eq{{$auth2}}{{{user}}}}} \\
-    {{eq{{${{base64:$auth3}}}}{{{password}}}}} }}}}
-  server_set_id = $auth2
-login:
-  driver = plaintext
-  public_name = LOGIN
-  server_prompts = Username:: : Password::
-  server_condition = ${{if and{{ {{eq{{$auth1}}{{{user}}}}} \\
-    {{eq{{${{base64:$auth2}}}}{{{password}}}}} }}}}
-  server_set_id = $auth1
-
+{authenticators}
 begin routers
 local:
   driver = accept
@@ -81,11 +68,44 @@ maildir:
   return_path_add
 """
 
+AUTHENTICATORS = {
+    "PLAIN": """\
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${{if and{{ {{eq{{$auth2}}{{{user}}}}} \\
+    {{eq{{${{base64:$auth3}}}}{{{password}}}}} }}}}
+  server_set_id = $auth2
+""",
+    "LOGIN": """\
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and{{ {{eq{{$auth1}}{{{user}}}}} \\
+    {{eq{{${{base64:$auth2}}}}{{{password}}}}} }}}}
+  server_set_id = $auth1
+""",
+    "CRAM-MD5": """\
+cram_md5:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{{user}}}{{${{base64d:{password}}}}}fail}}
+  server_set_id = $auth1
+""",
+}
+
 
 class Exim(MaildirServer):
-    """Real Exim: PLAIN and LOGIN once TLS is on, CHUNKING and PIPELINING as it comes."""
+    """Real Exim: `mechanisms` once TLS is on, CHUNKING and PIPELINING as it comes."""
 
     kind = "exim"
+    # Debian's is built without GNU SASL, which would do SCRAM.
+    all_mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+
+    def __init__(self, mechanisms=("PLAIN", "LOGIN"), **options):
+        super().__init__(**options)
+        self.mechanisms = mechanisms
 
     @classmethod
     def missing(cls):
@@ -106,7 +126,10 @@ class Exim(MaildirServer):
         return [self.program, "-bdf", "-C", config]
 
     def _config(self):
+        # Exim would expand a password written as it is.
+        login = {"user": self.user, "password": b64encode(self.password.encode()).decode()}
         return CONFIG.format(
+            authenticators="".join(AUTHENTICATORS[name].format(**login) for name in self.mechanisms),
             name=self.name,
             exim=self.program,
             folder=self.folder,
@@ -118,9 +141,6 @@ class Exim(MaildirServer):
             key=self.identity.key,
             domain=DOMAIN,
             local_parts=" : ".join(LOCAL_PARTS),
-            user=self.user,
-            # Exim would expand a password written as it is.
-            password=b64encode(self.password.encode()).decode(),
         )
 
     def _environment(self):

@@ -95,6 +95,8 @@ class Postfix(MaildirServer):
     """Real Postfix; `mechanisms` are those of Cyrus SASL it offers once TLS is on."""
 
     kind = "postfix"
+    # Postfix gives Cyrus SASL no channel to bind to.
+    all_mechanisms = ("SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5")
 
     def __init__(self, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), **options):
         super().__init__(**options)
