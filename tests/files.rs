@@ -50,8 +50,9 @@ fn of_file(session: Session, path: &Path) -> Session {
     session.email("document", json!({"path": path}))
 }
 
-/// Each way in which a file does not stay as it was.
-const CHANGES: [(&str, fn(&Path)); 5] = [
+/// A way in which a file does not stay as it was.
+type Change = (&'static str, fn(&Path));
+const CHANGES: [Change; 5] = [
     ("cut short", |path| File::options().write(true).open(path).unwrap().set_len(100).unwrap()),
     ("grown", |path| File::options().append(true).open(path).unwrap().write_all(b"more").unwrap()),
     ("written over", |path| {

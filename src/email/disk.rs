@@ -289,10 +289,11 @@ mod tests {
         out
     }
 
-    /// Each way to change a file, and what is said of it.
-    const CHANGES: [(&str, fn(&Path)); 6] = [
+    /// What is said of a change, and how to make it.
+    type Change = (&'static str, fn(&Path));
+    const CHANGES: [Change; 6] = [
         ("it had 400000 bytes, and now has 399999", |path| {
-            fs::File::options().write(true).open(path).unwrap().set_len(399_999).unwrap()
+            fs::File::options().write(true).open(path).unwrap().set_len(399_999).unwrap();
         }),
         ("it had 400000 bytes, and now has 400001", |path| {
             fs::File::options().append(true).open(path).unwrap().write_all(b"x").unwrap();

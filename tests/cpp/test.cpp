@@ -3,11 +3,15 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 #include <vector>
 #if __cplusplus >= 202002L
 #include <span>
 #endif
+
+#include <unistd.h>
 
 extern "C" {
 #include "../c/server.h"
@@ -72,12 +76,13 @@ static void sends_from_every_container() {
     CHECK(empty.wait() == mb::status::bad_call && empty.message() == "pdf: The PDF is empty: it has no bytes.");
     CHECK(f.account.send_document(email, nullptr, 0).reason() == "null_argument");
     CHECK(f.account.send_document(email).reason() == "null_argument");
-    const std::string path = temporary("document.pdf");
-    write_file(path.c_str(), pdf.c_str());
+    const std::filesystem::path path = std::filesystem::temp_directory_path() / ("document-" + std::to_string(getpid()));
+    std::ofstream(path, std::ios::binary) << pdf;
     const int before = server_messages(f.server);
-    const std::string named = R"({"to": "bogdan@example.test", "document": {"path": ")" + path + R"("}})";
+    const std::string named = R"({"to": "bogdan@example.test", "document": {"path": ")" + path.string() + R"("}})";
     CHECK(f.account.send_document(named).wait() == mb::status::ok);
     CHECK(server_messages(f.server) == before + 1);
+    std::filesystem::remove(path);
 }
 
 static void errors_carry_what_was_said() {
