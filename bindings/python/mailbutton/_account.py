@@ -12,7 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Callable, Deque, Generator, Mapping, NamedTuple, Optional, Set, Type, Union
+from typing import Any, Callable, Deque, Generator, Mapping, NamedTuple, Optional, Sequence, Set, Type, Union
 
 from . import _library
 from ._errors import Reply, Status, checked
@@ -51,6 +51,8 @@ def open(
     hello_name: Optional[str] = None,
     proxy: Optional[str] = None,
     deadlines: Optional[Mapping[str, int]] = None,
+    connections: Optional[int] = None,
+    chunking: Optional[Sequence[str]] = None,
 ) -> Account:
     """Opens an account. `store` is the settings file; without it the settings are kept in memory.
 
@@ -66,6 +68,8 @@ def open(
         "hello_name": hello_name,
         "proxy": proxy,
         "deadlines": None if deadlines is None else dict(deadlines),
+        "connections": connections,
+        "chunking": None if chunking is None else list(chunking),
     }
     pointer = _library.AccountPointer()
     given = _encode({name: value for name, value in options.items() if value is not None})
