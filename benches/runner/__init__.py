@@ -1,0 +1,1 @@
+"""Runs the benchmarks: the command is benches/bench."""
