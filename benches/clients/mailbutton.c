@@ -12,6 +12,7 @@
 #include "client.h"
 
 #define TEXT 4096
+#define MOST_CONNECTIONS 64
 
 static mailbutton_reply *(*open_account)(const char *, mailbutton_account **);
 static void (*free_account)(mailbutton_account *);
@@ -54,7 +55,10 @@ static void load(void)
 
 static void done(mailbutton_reply *reply)
 {
-    if (reply_wait(reply, -1, NULL, NULL) != MAILBUTTON_OK)
+    int32_t status = reply_wait(reply, -1, NULL, NULL);
+    if (status == MAILBUTTON_BAD_CALL && job.is_from_file)
+        report_unavailable("this library takes no document.path");
+    if (status != MAILBUTTON_OK)
         fail("not accepted", reply_json(reply));
     reply_free(reply);
 }
@@ -122,11 +126,9 @@ static void *one_after_the_other(void *unused)
 
 static void single(void)
 {
-    pthread_t threads[64];
+    pthread_t threads[MOST_CONNECTIONS];
     int others = job.connections - 1;
     atomic_store(&left, job.count);
-    if (others >= 64)
-        fail("connections", "too many");
     for (int at = 0; at < others; at++)
         if (pthread_create(&threads[at], NULL, one_after_the_other, NULL) != 0)
             fail("pthread_create", "failed");
@@ -150,23 +152,12 @@ static void batch(void)
 /* As many emails at once as there are connections, so that each of these is open. */
 static void warm_up(void)
 {
-    mailbutton_reply *replies[64];
+    mailbutton_reply *replies[MOST_CONNECTIONS];
     const char *small = "{\"to\": \"r0@example.com\", \"subject\": \"Invoice\"}";
-    for (int at = 0; at < job.connections && at < 64; at++)
+    for (int at = 0; at < job.connections; at++)
         replies[at] = send_document(account, small, small_document, small_document_length);
-    for (int at = 0; at < job.connections && at < 64; at++)
+    for (int at = 0; at < job.connections; at++)
         done(replies[at]);
-}
-
-static void check_documents_from_files(void)
-{
-    mailbutton_reply *reply;
-    if (!job.is_from_file)
-        return;
-    reply = start();
-    if (reply_wait(reply, 0, NULL, NULL) == MAILBUTTON_BAD_CALL)
-        report_unavailable("this library takes no document.path");
-    reply_free(reply);
 }
 
 int main(int count, char **arguments)
@@ -175,6 +166,8 @@ int main(int count, char **arguments)
     double idle;
     library_path = argument(count, arguments, "library");
     job = read_job(count, arguments);
+    if (job.connections > MOST_CONNECTIONS)
+        fail("connections", "too many");
     write_email();
     if (job.is_cold) {
         wait_for_go();
@@ -188,7 +181,6 @@ int main(int count, char **arguments)
     }
     load();
     open_it();
-    check_documents_from_files();
     warm_up();
     wait_for_go();
     idle = idle_mb();

@@ -10,6 +10,7 @@ job = benchmark.Job(sys.argv[1:])
 
 def connect():
     import smtplib
+    import socket
     import ssl
 
     # The name for EHLO, as the default asks the name server for it.
@@ -19,6 +20,8 @@ def connect():
         server.starttls(context=tls)
     else:
         server = smtplib.SMTP_SSL(job.host, job.port, local_hostname=name, context=tls)
+    # Without it every email waits 40 ms for the server's delayed acknowledgement.
+    server.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server.login(job.user, job.password)
     return server
 

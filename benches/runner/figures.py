@@ -59,7 +59,7 @@ COUNTING_RTT = 20
 
 def _at_50_ms(mode, connections, count):
     job = Job(mode=mode, size=100 * KB, count=count * connections, connections=connections, rtt_ms=50)
-    return Scenario(job, repeats=1, quick_count=4 * connections)
+    return Scenario(job, repeats=1, quick_count=2 * connections)
 
 
 SCENARIOS = {

@@ -10,8 +10,11 @@ from .figures import FIGURES, SCENARIOS
 YARDSTICK = "libcurl"
 
 
-def _ratio(value, yardstick):
-    return f"{value / yardstick:.2f}×" if value is not None and yardstick else "–"
+def _ratio(figure, value, yardstick):
+    """None beside a yardstick that reads 0."""
+    if value is None or not yardstick or not round(yardstick, figure.digits):
+        return "–"
+    return f"{value / yardstick:.2f}×"
 
 
 def _row(figure, peers, results):
@@ -22,9 +25,9 @@ def _row(figure, peers, results):
         value = values[peer]
         cells.append("–" if value is None else f"{value:.{figure.digits}f}")
         if peer == "mailbutton":
-            cells += [figure.target(), _verdict(figure, value, yardstick), _ratio(value, yardstick)]
+            cells += [figure.target(), _verdict(figure, value, yardstick), _ratio(figure, value, yardstick)]
         elif peer != YARDSTICK:
-            cells.append(_ratio(value, yardstick))
+            cells.append(_ratio(figure, value, yardstick))
     return cells
 
 

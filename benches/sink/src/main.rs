@@ -16,6 +16,7 @@ mod check;
 mod document;
 mod server;
 mod session;
+mod timer;
 mod wire;
 
 use std::error::Error;

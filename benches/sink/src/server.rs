@@ -128,11 +128,11 @@ impl Server {
         socket.set_nodelay(true)?;
         let settings = self.settings.get();
         let turns = Rc::new(Turns::new(Rc::clone(self)));
-        let wire = Wire::new(socket, settings.rtt, Rc::clone(&turns));
+        let mut wire = Wire::new(socket, settings.rtt, Rc::clone(&turns))?;
         let wire = match door {
             Door::Tls => wire,
             Door::Clear => {
-                wire.greeting_is_due().await;
+                wire.greeting_is_due().await?;
                 turns.greets_unasked();
                 match Session::new(wire, self, &turns, settings).greeted().in_clear().run().await? {
                     Ended::Over => return Ok(()),

@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::future::Future as _;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,9 +21,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::server::Server;
+use crate::timer::Timer;
 
 const CHUNK: usize = 64 * 1024;
 /// What may be on its way at a time; a real network has its limit too.
@@ -80,7 +81,7 @@ struct Delay {
     under_way: VecDeque<Piece>,
     bytes: usize,
     has_ended: bool,
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
 }
 
 struct Piece {
@@ -90,27 +91,34 @@ struct Piece {
 }
 
 impl Wire {
-    pub fn new(socket: TcpStream, rtt: Duration, turns: Rc<Turns>) -> Self {
-        let delay = (!rtt.is_zero()).then(|| Delay {
-            rtt,
-            connected: Instant::now() + rtt,
-            under_way: VecDeque::new(),
-            bytes: 0,
-            has_ended: false,
-            timer: Box::pin(sleep_until(Instant::now())),
-        });
-        Self { socket, turns, delay }
+    pub fn new(socket: TcpStream, rtt: Duration, turns: Rc<Turns>) -> io::Result<Self> {
+        let delay = if rtt.is_zero() { None } else { Some(Delay::new(rtt)?) };
+        Ok(Self { socket, turns, delay })
     }
 
     /// A server that speaks first is heard one round trip after the client has connected.
-    pub async fn greeting_is_due(&self) {
-        if let Some(delay) = &self.delay {
-            sleep_until(delay.connected + delay.rtt).await;
+    pub async fn greeting_is_due(&mut self) -> io::Result<()> {
+        match &mut self.delay {
+            Some(Delay { rtt, connected, timer, .. }) => {
+                poll_fn(|context| timer.poll_until(*connected + *rtt, context)).await
+            }
+            None => Ok(()),
         }
     }
 }
 
 impl Delay {
+    fn new(rtt: Duration) -> io::Result<Self> {
+        Ok(Self {
+            rtt,
+            connected: Instant::now() + rtt,
+            under_way: VecDeque::new(),
+            bytes: 0,
+            has_ended: false,
+            timer: Timer::new()?,
+        })
+    }
+
     fn poll_read(
         &mut self,
         socket: &mut TcpStream,
@@ -123,10 +131,7 @@ impl Delay {
             return if self.has_ended { Poll::Ready(Ok(())) } else { Poll::Pending };
         };
         let due = piece.came.max(self.connected) + self.rtt;
-        if due > Instant::now() {
-            self.timer.as_mut().reset(due);
-            ready!(self.timer.as_mut().poll(context));
-        }
+        ready!(self.timer.poll_until(due, context))?;
         turns.input(piece.came);
         let rest = piece.bytes.get(piece.read..).unwrap_or_default();
         let count = rest.len().min(buffer.remaining());
