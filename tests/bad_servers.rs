@@ -95,7 +95,7 @@ fn play_all(folder: &str) {
             failed.push(format!("{name}: {problem}"));
         }
     }
-    say(&format!("bad servers, {folder}: {played} played, {waiting} wait for what is not there yet"));
+    say(&format!("bad servers, {folder}: {played} played, {waiting} wait for a fix"));
     assert!(failed.is_empty(), "{} of {played} failed\n\n{}", failed.len(), failed.join("\n\n"));
 }
 

@@ -18,7 +18,7 @@ pub use text::{Piece, Text};
 pub struct Script {
     /// The folder and the file, without its ending.
     pub name: String,
-    /// What the library does not do yet.
+    /// What the library does wrong as yet, so that it is read and not played.
     pub needs: Option<String>,
     pub host: HostSide,
     /// One for each email.
@@ -222,7 +222,7 @@ impl Draft {
         }
         self.seen.push(key.to_owned());
         match key {
-            "needs" => self.needs = Some(one_of(value, &["engine", "sasl", "fix"])?),
+            "needs" => self.needs = Some(one_of(value, &["fix"])?),
             "security" => {
                 self.host.security = match value {
                     "plain" => Security::Plain,
