@@ -32,7 +32,6 @@ pub enum Encoding {
     /// For every server: the whole content is lines of ASCII.
     Base64,
     /// For servers with BINARYMIME (RFC 3030): a file's bytes are in no lines, and nothing may be changed in them.
-    #[allow(dead_code)] // Until a session sends by BDAT.
     Binary,
 }
 
