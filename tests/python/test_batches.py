@@ -64,9 +64,8 @@ def test_chunks_arrive_byte_for_byte(servers, kind, recipients):
     with opened(server, chunking=["LOCALHOST"]) as account:
         account.settings_set(smtp_settings(server))
         report = account.send_test(transcript=True)
-        (extensions,) = [step["found"]["extensions"] for step in report["steps"] if step["step"] == "greeting"]
-        assert "CHUNKING" in " ".join(extensions)
         assert "BDAT " in report["transcript"] and "DATA\n" not in report["transcript"].replace("BDAT", "")
+        server.wait_for_messages(1)
         server.clear()
         send_all(account, pdfs, to=recipients)
     copies = 1 if kind == "dovecot" else len(recipients)

@@ -32,6 +32,8 @@ tls_certificate = {certificate}
 tls_privatekey = {key}
 auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
 host_lookup =
+# There is no queue runner: all that comes on one connection is delivered at once.
+smtp_accept_queue_per_connection = 0
 rfc1413_hosts =
 acl_smtp_mail = acl_mail
 acl_smtp_rcpt = acl_rcpt

@@ -7,12 +7,13 @@ use super::reply::Reply;
 pub struct Extensions {
     /// Keyword in upper case, and its parameters.
     list: Vec<(String, String)>,
+    pub are_dovecots: bool,
 }
 
 impl Extensions {
     /// The first line is the server's name; each other one an extension. Keywords are case-insensitive.
     pub fn read(reply: &Reply) -> Self {
-        let list = reply
+        let list: Vec<(String, String)> = reply
             .lines
             .iter()
             .skip(1)
@@ -25,7 +26,16 @@ impl Extensions {
             })
             .filter(|(keyword, _)| !keyword.is_empty())
             .collect();
-        Self { list }
+        // BURL is its mark where its greeting has another text.
+        let are_dovecots = list.iter().any(|(keyword, _)| keyword == "BURL");
+        Self { list, are_dovecots }
+    }
+
+    /// Whether an envelope may go out behind the content of the email before (RFC 2920). Dovecot's submission service (seen
+    /// with 2.3.19) aborts with a failed assertion when a RCPT waits there: after it has passed the email on, and before it
+    /// says so.
+    pub fn takes_ahead(&self) -> bool {
+        self.has("PIPELINING") && !self.are_dovecots
     }
 
     pub fn has(&self, keyword: &str) -> bool {
@@ -74,6 +84,10 @@ mod tests {
         assert_eq!(extensions.size_limit(), Some(35_882_577));
         assert_eq!(extensions.mechanisms(), ["LOGIN", "PLAIN"]);
         assert!(extensions.has("STARTTLS") && !extensions.has("PIPELINING") && !extensions.has("MAIL"));
+        assert!(!extensions.takes_ahead());
+        let reply =
+            |line: &str| Reply { code: 250, lines: vec![b"mail".to_vec(), b"PIPELINING".to_vec(), line.into()] };
+        assert!(Extensions::read(&reply("SIZE")).takes_ahead() && !Extensions::read(&reply("BURL imap")).takes_ahead());
         let unlimited = Reply { code: 250, lines: vec![b"mail".to_vec(), b"SIZE 0".to_vec()] };
         assert_eq!(Extensions::read(&unlimited).size_limit(), None);
     }

@@ -1,5 +1,6 @@
 //! From a socket to a server that listens: TLS, greeting, EHLO, STARTTLS (RFC 5321, 3207, 8314).
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -87,7 +88,7 @@ impl Session {
             None => Redactor::new("", None),
         });
         let hello = network.hello_name.clone().unwrap_or_else(|| hello_name(local));
-        let opening = Opening { server, network, journal, hello, redactor };
+        let opening = Opening { server, network, journal, hello, redactor, is_dovecot: Cell::new(false) };
         let transcript = journal.transcript();
         let plain = |redactor| Wire::new(stream, peer, false, redactor).with_transcript(transcript);
         match server.security {
@@ -132,6 +133,8 @@ struct Opening<'s> {
     journal: &'s Journal,
     hello: String,
     redactor: Rc<Redactor>,
+    /// By its greeting.
+    is_dovecot: Cell<bool>,
 }
 
 impl Opening<'_> {
@@ -141,7 +144,9 @@ impl Opening<'_> {
         if greeting.code != 220 {
             return Err(refusal(&wire, &greeting, [Ending::ServerBusy, Ending::ServerRefused]));
         }
-        self.journal.server_said(wire.words(&greeting));
+        let words = wire.words(&greeting);
+        self.is_dovecot.set(words.text.to_ascii_lowercase().contains("dovecot"));
+        self.journal.server_said(words);
         self.hello(wire).await
     }
 
@@ -157,7 +162,8 @@ impl Opening<'_> {
         if reply.code != 250 {
             return Err(refusal(&wire, &reply, [Ending::ServerBusy, Ending::ServerRefused]));
         }
-        let extensions = if knows_extensions { Extensions::read(&reply) } else { Extensions::default() };
+        let mut extensions = if knows_extensions { Extensions::read(&reply) } else { Extensions::default() };
+        extensions.are_dovecots |= self.is_dovecot.get();
         self.journal.found(|found| {
             found.extensions = extensions.names(&self.redactor);
             found.size_limit = extensions.size_limit();

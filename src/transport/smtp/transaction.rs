@@ -274,7 +274,7 @@ impl<'t> Transaction<'t> {
 
     /// With an `envelope`, it goes out in the same write.
     async fn upload(&mut self, reader: Reader<'t>, envelope: Option<&Envelope>) -> Result<(), Failure> {
-        let Self { session, submission, deadlines, journal, pool, transfer, is_pipelined, .. } = self;
+        let Self { session, submission, deadlines, journal, pool, transfer, .. } = self;
         let Session { wire, extensions, in_content, .. } = &mut **session;
         let upload = Upload { wire, reader, transfer: *transfer, limit: deadlines.upload, journal };
         let next = |pool: &Rc<Pool>| {
@@ -282,7 +282,7 @@ impl<'t> Transaction<'t> {
             pool.claim(&submission.server, |next| ahead(next).map(|envelope| envelope.flight()))
         };
         // The dot of this email and the envelope of the next travel in one write.
-        let claim = pool.filter(|_| *is_pipelined).map(|pool| move || next(pool));
+        let claim = pool.filter(|_| extensions.takes_ahead()).map(|pool| move || next(pool));
         *in_content = true;
         self.end.claim = upload.run(envelope, claim).await?;
         // A chunk's end is known from its length; what follows a dot that was not taken as one would be content.
