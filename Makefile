@@ -4,6 +4,7 @@
 #   make test       installs what the tests need, and runs them all
 #   make check      formatting, lints, licences and doubled crates
 #   make figures    what the library costs a host
+#   make bench      what it costs beside its peers: writes benches/RESULTS.md; about ten minutes
 #   make build
 #   make install PREFIX=/usr/local [DESTDIR=/tmp/package]
 #   make uninstall PREFIX=/usr/local [DESTDIR=/tmp/package]
@@ -40,7 +41,7 @@ INSTALLED := include/mailbutton.h include/mailbutton.hpp \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonConfig.cmake $(LIBDIR)/cmake/mailbutton/mailbuttonConfigVersion.cmake \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonTargets.cmake
 
-.PHONY: demo test check figures build header install uninstall clean
+.PHONY: demo test check figures bench build header install uninstall clean
 
 demo: build
 	examples/demo/run
@@ -60,6 +61,10 @@ $(DENY):
 
 figures: build
 	benches/figures
+
+# MAILBUTTON_LIBRARY=path measures another library than this source's.
+bench: $(if $(MAILBUTTON_LIBRARY),,build)
+	benches/bench
 
 build:
 	$(CARGO) build --release

@@ -1,1 +1,87 @@
-def measure(*a): pass
+"""How mailbutton's costs grow with the number of emails, and with the size of the document."""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from . import jobs, plot
+from .figures import KB, MB
+from .jobs import Job
+
+CONNECTIONS = 4
+COSTS = {"wall s": lambda run: run.seconds, "CPU s": lambda run: run.cpu_seconds, "MB over idle": lambda run: run.memory_mb}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    title: str
+    axis: str
+    jobs: dict
+    # From here on the costs of one more outweigh those of beginning at all.
+    steady_from: int
+
+
+def _emails(most):
+    counts = [count for count in (1, 10, 100, 1_000, 10_000) if count <= most]
+    of_10_kb = {count: Job(mode="batch", size=10 * KB, count=count, connections=CONNECTIONS) for count in counts}
+    return Sweep(f"A batch of emails of 10 KB, {CONNECTIONS} connections", "emails", of_10_kb, 100)
+
+
+def _sizes(most):
+    sizes = [size for size in (10 * KB, 100 * KB, MB, 10 * MB, 100 * MB) if size <= most]
+    return Sweep("One email, by the size of its document", "bytes", {size: Job(size=size, count=1) for size in sizes}, MB)
+
+
+def _repeats(job, is_quick):
+    """The small ones vary most and cost nothing."""
+    return 1 if is_quick else 5 if job.count * job.size <= 10 * MB else 3
+
+
+def _exponent(points, steady_from):
+    """The slope of the straight line through the points, both axes logarithmic."""
+    steady = [(math.log(x), math.log(y)) for x, y in points if x >= steady_from and y > 0]
+    if len(steady) < 2:
+        return None
+    return statistics.linear_regression(*zip(*steady, strict=True)).slope
+
+
+def _grouped(number):
+    return f"{number:,}".replace(",", " ")
+
+
+class Growth:
+    def __init__(self, sweeps, points):
+        self.sweeps, self.points = sweeps, points
+
+    def _table(self, sweep):
+        rows = [f"| {sweep.axis} | {' | '.join(COSTS)} |", f"| --: |{' --: |' * len(COSTS)}"]
+        for x in sweep.jobs:
+            cells = [f"{dict(self.points[sweep.title, cost])[x]:.4g}" for cost in COSTS]
+            rows.append(f"| {_grouped(x)} | {' | '.join(cells)} |")
+        exponents = [_exponent(self.points[sweep.title, cost], sweep.steady_from) for cost in COSTS]
+        cells = ["–" if exponent is None else f"{exponent:.2f}" for exponent in exponents]
+        rows.append(f"| exponent from {_grouped(sweep.steady_from)} on | {' | '.join(cells)} |")
+        return "\n".join([f"{sweep.title}:", "", *rows])
+
+    def text(self):
+        picture = "![Wall time, CPU time and memory, by number of emails and by size](growth.svg)"
+        about = "The exponent is the slope of the straight line through the points: 1 is in proportion."
+        return "\n\n".join([*map(self._table, self.sweeps), about, picture])
+
+    def plot(self):
+        panels = [
+            plot.Panel(sweep.title, sweep.axis, {cost: self.points[sweep.title, cost] for cost in COSTS})
+            for sweep in self.sweeps
+        ]
+        return plot.svg("How mailbutton's costs grow", panels)
+
+
+def measure(client, sink, is_quick):
+    sweeps = [_emails(1_000 if is_quick else 10_000), _sizes(10 * MB if is_quick else 100 * MB)]
+    points = {}
+    for sweep in sweeps:
+        for x, job in sweep.jobs.items():
+            runs = [jobs.run(client, job, sink) for _ in range(_repeats(job, is_quick))]
+            for cost, value in COSTS.items():
+                points.setdefault((sweep.title, cost), []).append((x, statistics.median(map(value, runs))))
+    return Growth(sweeps, points)

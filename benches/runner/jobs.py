@@ -131,6 +131,7 @@ def verify(job, counts, digest):
 
 def run(client, job, sink):
     path, digest = DOCUMENTS.of(job.size)
+    sink.settle()
     sink.behave(job.rtt_ms, job.chunking, job.pipelining)
     report = _report([*client, *_arguments(job, sink, path)], sink.reset)
     if "unavailable" in report:

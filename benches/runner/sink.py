@@ -49,6 +49,10 @@ class Sink:
         """For the connections that come from now on."""
         self._say(json.dumps({"rtt_ms": rtt_ms, "chunking": chunking, "pipelining": pipelining}))
 
+    def settle(self):
+        """Waits for the last client's connections to be gone."""
+        self._say("settle")
+
     def reset(self):
         self._say("reset")
 

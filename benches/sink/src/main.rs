@@ -6,6 +6,7 @@
 //! each line of its standard input with one line of JSON:
 //!
 //!     {"rtt_ms": 50, "chunking": false, "pipelining": true}   how it treats the connections that come from now on
+//!     settle                                                  waits until no connection is open
 //!     reset                                                   forgets its counts
 //!     counts                                                  gives them, when all that has arrived is checked
 //!
@@ -57,6 +58,10 @@ async fn serve(server: Rc<Server>) -> Result<(), Failed> {
 async fn obey(server: &Server, line: &str) -> Value {
     match line {
         "counts" => server.report().await,
+        "settle" => {
+            server.settle().await;
+            json!({})
+        }
         "reset" => {
             server.reset();
             json!({})

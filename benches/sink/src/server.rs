@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::HandshakeKind;
 use tokio_rustls::server::TlsStream;
@@ -67,12 +68,19 @@ pub struct Server {
     settings: Cell<Settings>,
     counts: RefCell<Counts>,
     pub checker: Checker,
+    closed: Notify,
 }
 
 impl Server {
     pub fn new(acceptor: TlsAcceptor) -> Self {
         let settings = Settings { has_pipelining: true, ..Settings::default() };
-        Self { acceptor, settings: Cell::new(settings), counts: RefCell::default(), checker: Checker::start() }
+        Self {
+            acceptor,
+            settings: Cell::new(settings),
+            counts: RefCell::default(),
+            checker: Checker::start(),
+            closed: Notify::new(),
+        }
     }
 
     pub fn set(&self, settings: Settings) {
@@ -83,6 +91,13 @@ impl Server {
         let open = self.counts.borrow().open;
         *self.counts.borrow_mut() = Counts { open, most_open: open, ..Counts::default() };
         self.checker.reset();
+    }
+
+    /// Until no connection is open, so that the next client's counts are its own.
+    pub async fn settle(&self) {
+        while self.counts.borrow().open > 0 {
+            self.closed.notified().await;
+        }
     }
 
     pub fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -122,6 +137,7 @@ impl Server {
             self.count(|counts| *counts.problems.entry(error.to_string()).or_default() += 1);
         }
         self.count(|counts| counts.open -= 1);
+        self.closed.notify_one();
     }
 
     async fn converse(self: &Rc<Self>, socket: TcpStream, door: Door) -> io::Result<()> {
