@@ -1,7 +1,7 @@
 """The jobs that are run, and the figures that are read from them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Callable
 
 from .jobs import Job, Run
 

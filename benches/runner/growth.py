@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import jobs, plot
@@ -10,6 +11,16 @@ from .jobs import Job
 
 CONNECTIONS = 4
 COSTS = {"wall s": lambda run: run.seconds, "CPU s": lambda run: run.cpu_seconds, "MB over idle": lambda run: run.memory_mb}
+# Of one email among several that follow one another: a single small one is over before a clock has much to say.
+COSTS_OF_ONE = {**COSTS, "wall s": lambda run: run.seconds / run.job.count, "CPU s": lambda run: run.cpu_seconds / run.job.count}
+
+
+def _grouped(number):
+    return f"{number:,}".replace(",", " ")
+
+
+def _bytes(number):
+    return f"{number // MB} MB" if number >= MB else f"{number // KB} KB"
 
 
 @dataclass(frozen=True)
@@ -19,22 +30,25 @@ class Sweep:
     jobs: dict
     # From here on the costs of one more outweigh those of beginning at all.
     steady_from: int
+    costs: dict
+    label: Callable[[int], str]
 
 
 def _emails(most):
     counts = [count for count in (1, 10, 100, 1_000, 10_000) if count <= most]
     of_10_kb = {count: Job(mode="batch", size=10 * KB, count=count, connections=CONNECTIONS) for count in counts}
-    return Sweep(f"A batch of emails of 10 KB, {CONNECTIONS} connections", "emails", of_10_kb, 100)
+    return Sweep(f"A batch of emails of 10 KB, {CONNECTIONS} connections", "emails", of_10_kb, 100, COSTS, _grouped)
 
 
 def _sizes(most):
     sizes = [size for size in (10 * KB, 100 * KB, MB, 10 * MB, 100 * MB) if size <= most]
-    return Sweep("One email, by the size of its document", "bytes", {size: Job(size=size, count=1) for size in sizes}, MB)
+    in_a_row = {size: Job(size=size, count=max(1, min(20, 20 * MB // size))) for size in sizes}
+    return Sweep("One email, by the size of its document", "document", in_a_row, MB, COSTS_OF_ONE, _bytes)
 
 
 def _repeats(job, is_quick):
     """The small ones vary most and cost nothing."""
-    return 1 if is_quick else 5 if job.count * job.size <= 10 * MB else 3
+    return 1 if is_quick else 5 if job.count * job.size <= 20 * MB else 3
 
 
 def _exponent(points, steady_from):
@@ -45,10 +59,6 @@ def _exponent(points, steady_from):
     return statistics.linear_regression(*zip(*steady, strict=True)).slope
 
 
-def _grouped(number):
-    return f"{number:,}".replace(",", " ")
-
-
 class Growth:
     def __init__(self, sweeps, points):
         self.sweeps, self.points = sweeps, points
@@ -57,10 +67,10 @@ class Growth:
         rows = [f"| {sweep.axis} | {' | '.join(COSTS)} |", f"| --: |{' --: |' * len(COSTS)}"]
         for x in sweep.jobs:
             cells = [f"{dict(self.points[sweep.title, cost])[x]:.4g}" for cost in COSTS]
-            rows.append(f"| {_grouped(x)} | {' | '.join(cells)} |")
+            rows.append(f"| {sweep.label(x)} | {' | '.join(cells)} |")
         exponents = [_exponent(self.points[sweep.title, cost], sweep.steady_from) for cost in COSTS]
         cells = ["–" if exponent is None else f"{exponent:.2f}" for exponent in exponents]
-        rows.append(f"| exponent from {_grouped(sweep.steady_from)} on | {' | '.join(cells)} |")
+        rows.append(f"| exponent from {sweep.label(sweep.steady_from)} on | {' | '.join(cells)} |")
         return "\n".join([f"{sweep.title}:", "", *rows])
 
     def text(self):
@@ -70,7 +80,10 @@ class Growth:
 
     def plot(self):
         panels = [
-            plot.Panel(sweep.title, sweep.axis, {cost: self.points[sweep.title, cost] for cost in COSTS})
+            plot.Panel(
+                sweep.title, sweep.axis, {cost: self.points[sweep.title, cost] for cost in COSTS},
+                lambda exponent, sweep=sweep: sweep.label(10**exponent),
+            )
             for sweep in self.sweeps
         ]
         return plot.svg("How mailbutton's costs grow", panels)
@@ -82,6 +95,6 @@ def measure(client, sink, is_quick):
     for sweep in sweeps:
         for x, job in sweep.jobs.items():
             runs = [jobs.run(client, job, sink) for _ in range(_repeats(job, is_quick))]
-            for cost, value in COSTS.items():
+            for cost, value in sweep.costs.items():
                 points.setdefault((sweep.title, cost), []).append((x, statistics.median(map(value, runs))))
     return Growth(sweeps, points)

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 
-from .places import OUT
+from .places import OUT, appearing
 
 # A client that has not ended by then hangs.
 HANG_SECONDS = 600
@@ -78,7 +78,8 @@ class Documents:
             # Random bytes, as a PDF's compressed streams are; the seed makes them the same each time.
             bytes_ = b"%PDF-1.7\n" + random.Random(size).randbytes(size - 9)
             path = OUT / f"document-{size}.pdf"
-            path.write_bytes(bytes_)
+            with appearing(path) as made:
+                made.write_bytes(bytes_)
             self.known[size] = path, hashlib.sha256(bytes_).hexdigest()
         return self.known[size]
 

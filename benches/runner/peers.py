@@ -9,7 +9,7 @@ import sys
 import tomllib
 
 from .jobs import Unavailable
-from .places import BENCHES, CLIENTS, LIBRARY, OUT
+from .places import BENCHES, CLIENTS, LIBRARY, OUT, appearing
 from .sink import cargo
 
 BIN = OUT / "bin"
@@ -34,7 +34,8 @@ def _cc(name, *flags):
     program = BIN / name
     sources = [CLIENTS / f"{name}.c", CLIENTS / "client.c"]
     standard = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra"]
-    _try(f"cannot compile {name}.c", ["cc", *standard, *flags, "-o", program, *sources, "-ldl", "-lpthread"])
+    with appearing(program) as made:
+        _try(f"cannot compile {name}.c", ["cc", *standard, *flags, "-o", made, *sources, "-ldl", "-lpthread"])
     return program
 
 

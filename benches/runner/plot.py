@@ -1,6 +1,7 @@
 """Draws lines between logarithmic axes, as SVG."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -16,6 +17,8 @@ class Panel:
     axis: str
     # By name: points, all of them above 0.
     lines: dict
+    # Writes a power of ten along the x axis.
+    label: Callable | None = None
 
 
 def _decades(values):
@@ -61,7 +64,7 @@ class _Drawing:
         for exponent in range(self.x_decades[0], self.x_decades[1] + 1):
             x = self.x(10**exponent)
             yield _rule(x, top, x, bottom)
-            yield _text(x, bottom + 18, _power(exponent), 'text-anchor="middle" font-size="11"')
+            yield _text(x, bottom + 18, (self.panel.label or _power)(exponent), 'text-anchor="middle" font-size="11"')
         for exponent in range(self.y_decades[0], self.y_decades[1] + 1):
             y = self.y(10**exponent)
             yield _rule(left, y, right, y)

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 
 from .places import BENCHES, OUT
 
@@ -15,7 +17,9 @@ def cargo(*packages):
 class Sink:
     def __init__(self):
         cargo("sink")
-        self.ca_file = OUT / "ca.pem"
+        # Each sink has an authority of its own.
+        self._folder = tempfile.TemporaryDirectory(dir=OUT)
+        self.ca_file = Path(self._folder.name) / "ca.pem"
         self._process = subprocess.Popen(
             [OUT / "release/sink", self.ca_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -30,6 +34,7 @@ class Sink:
     def __exit__(self, *_):
         self._process.stdin.close()
         self._process.wait()
+        self._folder.cleanup()
 
     def _answer(self):
         line = self._process.stdout.readline()
