@@ -177,14 +177,21 @@ static void *one_after_the_other(void *email)
     return NULL;
 }
 
-static void send_all(struct email *emails)
+static void *warm_up(void *email)
+{
+    open_easy(email);
+    send_one(email, 1);
+    return NULL;
+}
+
+/* Calls a function with each connection, all at once. */
+static void with_each(struct email *emails, void *(*call)(void *))
 {
     pthread_t threads[MOST_CONNECTIONS];
-    atomic_store(&left, job.count);
     for (int at = 1; at < job.connections; at++)
-        if (pthread_create(&threads[at], NULL, one_after_the_other, &emails[at]) != 0)
+        if (pthread_create(&threads[at], NULL, call, &emails[at]) != 0)
             fail("pthread_create", "failed");
-    one_after_the_other(emails);
+    call(emails);
     for (int at = 1; at < job.connections; at++)
         pthread_join(threads[at], NULL);
 }
@@ -209,14 +216,12 @@ int main(int count, char **arguments)
     }
     load();
     initialize();
-    for (int at = 0; at < job.connections; at++) {
-        open_easy(&emails[at]);
-        send_one(&emails[at], 1);
-    }
+    with_each(emails, warm_up);
+    atomic_store(&left, job.count);
     wait_for_go();
     idle = idle_mb();
     before = costs_now();
-    send_all(emails);
+    with_each(emails, one_after_the_other);
     report_sends(before, costs_now(), idle, "");
     for (int at = 0; at < job.connections; at++)
         easy_cleanup(emails[at].easy);

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import job as benchmark
 
@@ -42,7 +43,13 @@ def send_one(server):
     server.send_message(email(job.read() if job.is_from_file else job.document))
 
 
-def send_all(servers):
+def warm(_):
+    server = connect()
+    server.send_message(email(benchmark.SMALL_DOCUMENT))
+    return server
+
+
+def send_all(pool, servers):
     """smtplib knows no batch: each connection sends one email after the other."""
     left = iter(range(job.count))
     lock = threading.Lock()
@@ -54,22 +61,16 @@ def send_all(servers):
                     return
             send_one(server)
 
-    threads = [threading.Thread(target=work, args=[server]) for server in servers[1:]]
-    for thread in threads:
-        thread.start()
-    work(servers[0])
-    for thread in threads:
-        thread.join()
+    list(pool.map(work, servers))
 
 
 def main():
     if job.is_cold:
         benchmark.measure_cold(lambda: send_one(connect()))
         return
-    servers = [connect() for _ in range(job.connections)]
-    for server in servers:
-        server.send_message(email(benchmark.SMALL_DOCUMENT))
-    benchmark.measure(lambda: send_all(servers))
+    with ThreadPoolExecutor(job.connections) as pool:
+        servers = list(pool.map(warm, range(job.connections)))
+        benchmark.measure(lambda: send_all(pool, servers))
 
 
 main()

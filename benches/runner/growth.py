@@ -10,9 +10,17 @@ from .figures import KB, MB
 from .jobs import Job
 
 CONNECTIONS = 4
-COSTS = {"wall s": lambda run: run.seconds, "CPU s": lambda run: run.cpu_seconds, "MB over idle": lambda run: run.memory_mb}
+COSTS = {
+    "wall s": lambda run: run.seconds,
+    "CPU s": lambda run: run.cpu_seconds,
+    "MB over idle": lambda run: run.memory_mb,
+}
 # Of one email among several that follow one another: a single small one is over before a clock has much to say.
-COSTS_OF_ONE = {**COSTS, "wall s": lambda run: run.seconds / run.job.count, "CPU s": lambda run: run.cpu_seconds / run.job.count}
+COSTS_OF_ONE = {
+    **COSTS,
+    "wall s": lambda run: run.seconds / run.job.count,
+    "CPU s": lambda run: run.cpu_seconds / run.job.count,
+}
 
 
 def _grouped(number):

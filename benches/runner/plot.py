@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 480, 360
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 70, 60
+LEFT, RIGHT, TOP, BOTTOM = 70, 32, 70, 60
 COLORS = ["#1f5fa8", "#c2571a", "#2b8a4b"]
 INK, GRID = "#222222", "#dddddd"
 

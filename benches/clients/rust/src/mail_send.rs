@@ -37,13 +37,17 @@ async fn run(job: Rc<Job>) -> Result<(), Failed> {
         job::report_cold(started);
         return Ok(());
     }
-    let builder = builder(&job)?;
-    let mut clients = Vec::new();
+    let builder = Rc::new(builder(&job)?);
+    let mut warm_up = JoinSet::new();
     for _ in 0..job.connections {
-        let mut client = builder.connect().await?;
-        send(&mut client, &job, job::SMALL_DOCUMENT.to_vec()).await?;
-        clients.push(client);
+        let (builder, job) = (Rc::clone(&builder), Rc::clone(&job));
+        warm_up.spawn_local(async move {
+            let mut client = builder.connect().await?;
+            send(&mut client, &job, job::SMALL_DOCUMENT.to_vec()).await?;
+            Ok::<Client, Failed>(client)
+        });
     }
+    let clients = warm_up.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
     job::wait_for_go()?;
     let measure = Measure::begin()?;
     send_all(clients, &job).await?;
