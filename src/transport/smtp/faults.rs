@@ -180,14 +180,14 @@ async fn until(stream: &mut DuplexStream, waiting: &mut Vec<u8>, mark: &[u8]) ->
 
 /// What a kind of session needs.
 #[derive(Clone, Copy, Debug)]
-struct Setup {
+pub struct Setup {
     extensions: &'static str,
     chunks_well: bool,
     /// Emails one after the other on the connection.
     emails: usize,
 }
 
-const LOCKSTEP: Setup = Setup { extensions: "250-AUTH PLAIN\r\n", chunks_well: false, emails: 1 };
+pub const LOCKSTEP: Setup = Setup { extensions: "250-AUTH PLAIN\r\n", chunks_well: false, emails: 1 };
 const PIPELINED: Setup =
     Setup { extensions: "250-PIPELINING\r\n250-SIZE 99999\r\n250-AUTH PLAIN\r\n", chunks_well: false, emails: 1 };
 const CHUNKED: Setup = Setup {
@@ -197,7 +197,7 @@ const CHUNKED: Setup = Setup {
 };
 const REUSED: Setup = Setup { emails: 2, ..PIPELINED };
 
-fn submission(setup: Setup) -> Submission {
+pub fn submission(setup: Setup) -> Submission {
     let mut faults = Vec::new();
     let address = parse_mailboxes("from", "ana@example.test", &mut faults).remove(0).address;
     let json = json!({"to": "ion@example.test", "subject": "x", "body": "x"});
