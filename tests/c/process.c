@@ -175,25 +175,33 @@ static void exit_as(int code)
     _exit(127);
 }
 
+/* A forked child may find the sanitizer's own allocator locked by a thread that is not there. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILDREN_MAY_ALLOCATE 0
+#else
+#define CHILDREN_MAY_ALLOCATE 1
+#endif
+
 static void fork_after_use(void)
 {
     struct server *server = server_start(ACCEPTS), *silent = server_start(SILENT);
     mailbutton_account *account = account_for(server);
     mailbutton_reply *ready = send_one(account), *pending;
-    int status = -1;
+    int status = 0;
     pid_t child;
 
     CHECK(mailbutton_reply_wait(ready, -1, NULL, NULL) == MAILBUTTON_OK);
     pending = mailbutton_send_test(account, format("{\"settings\": %s}", settings_for(silent)));
     server_await_connections(silent, 1);
     fflush(stdout);
-    child = fork();
-    if (child == 0)
-        exit_as(as_a_child(account, pending, ready));
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
-    CHECK(server_messages(server) == 2);
+    if (CHILDREN_MAY_ALLOCATE) {
+        child = fork();
+        if (child == 0)
+            exit_as(as_a_child(account, pending, ready));
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        CHECK(server_messages(server) == 2);
+    }
     /* The child's frees meant its own copies. */
     CHECK(mailbutton_reply_wait(pending, 0, NULL, NULL) == MAILBUTTON_PENDING);
     mailbutton_reply_free(pending);
