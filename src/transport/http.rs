@@ -74,6 +74,8 @@ pub async fn send(
     };
     let request = request(relay, post, &upload)?;
     drop(upload);
+    // Without the path: it may be a secret.
+    journal.note(&format!("POST to {}, {total} bytes of content", relay.url.host_str().unwrap_or_default()));
     let mut exchange = Exchange { network, journal, taken, problem, total, recipients };
     let work = async {
         let response = exchange.run(relayed.send_request(request)).await?;
@@ -328,6 +330,7 @@ async fn verdict(
 ) -> Result<Ending, Failure> {
     journal.begin(Step::Verdict);
     let status = response.status();
+    journal.note(&format!("answered: {} {}", status.as_u16(), phrase(status)));
     if status.is_success() {
         if !journal.has_content_ended() {
             // Whatever it says yes to, it is not the document, which it does not have.

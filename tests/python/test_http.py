@@ -48,6 +48,13 @@ def test_a_test_is_a_form_post(account, relay):
     assert fields["to"] == ["carmen@example.test"]
 
 
+def test_a_transcript_tells_of_the_request_without_its_path(account, relay):
+    said = [line[10:] for line in account.send_test(transcript=True)["transcript"].splitlines()]
+    assert said[0].startswith("* connected to 127.0.0.1:")
+    assert said[1].startswith("* POST to 127.0.0.1, ") and said[-1] == "* answered: 204 No Content"
+    assert "company" not in "".join(said)
+
+
 def test_a_send_is_a_multipart_post(account, relay):
     pdf, csv = make_pdf(200_000), b"a;b\r\n1;2\n"
     account.settings_set(relay.settings(send_copy=True, copy_to="archive@example.test"))
