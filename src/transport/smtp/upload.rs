@@ -44,6 +44,9 @@ impl Upload<'_> {
             wire.expect(before.count);
             wire.note_commands(&before.commands);
             flight.extend_from_slice(&before.commands);
+        } else if transfer != Transfer::Data {
+            // What was said behind the envelope's answers would be taken for the verdict.
+            wire.quiet().map_err(as_content)?;
         }
         if transfer != Transfer::Data {
             let line = format!("BDAT {total} LAST\r\n");
