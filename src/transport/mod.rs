@@ -64,7 +64,7 @@ impl Network {
     }
 
     /// A connection that is not SMTP's.
-    pub async fn turn(&self, journal: &Journal) -> Option<Permit> {
+    pub async fn turn(&self, journal: &Journal) -> Option<Rc<Permit>> {
         match self.pool.turn(None, Place::Last, journal).await {
             Some(Turn::Open(permit)) => Some(permit),
             Some(Turn::Reuse(_) | Turn::Ahead(_)) | None => None,

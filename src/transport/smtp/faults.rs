@@ -256,8 +256,8 @@ async fn emails(setup: Setup, stream: Faulty, moved: &Rc<RefCell<Moved>>) -> (Ve
     let (mut endings, mut ends) = (Vec::new(), Vec::new());
     let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true, proxy: None };
     let journal = Journal::new(1, Box::new(|_, _| {}));
-    let opened =
-        Session::over(Box::new(stream), "127.0.0.1".parse().unwrap(), peer, &submission.server, &network, &journal);
+    let (stream, local) = (Box::new(stream), "127.0.0.1".parse().unwrap());
+    let opened = Session::over(stream, local, peer, &submission.server, &network, None, &journal);
     let mut session = match opened.await {
         Ok(session) => session,
         Err(failure) => return (vec![failure.ending], ends),

@@ -66,20 +66,25 @@ pub struct Submission {
 /// Sends one email on a connection of the account, new or not. What happened on the way stands in the journal, also when
 /// this future is dropped midway.
 pub async fn send(submission: &Submission, network: &Network, journal: &Journal) -> Result<Ending, Failure> {
-    let mut place = Place::Last;
+    let (mut place, mut kept) = (Place::Last, None);
     loop {
-        let Some(turn) = network.pool.turn(Some(submission), place, journal).await else {
-            return Err(Ending::Internal.into());
+        let turn = match kept.take() {
+            Some(permit) => Some(Turn::Open(permit)),
+            None => network.pool.turn(Some(submission), place, journal).await,
         };
-        let failure = match attempt(turn, submission, network, journal).await {
-            Attempt { result: Ok(ending), .. } => {
+        let Some(turn) = turn else { return Err(Ending::Internal.into()) };
+        let Attempt { result, again } = attempt(turn, submission, network, journal).await;
+        let failure = match (result, again) {
+            (Ok(ending), _) => {
                 network.pool.accepted();
                 return Ok(ending);
             }
-            Attempt { result: Err(failure), again: Some(again) } if again.is_possible(&network.pool, submission) => {
+            (Err(failure), Again::No) => return Err(failure),
+            (Err(failure), Again::InLine) => failure,
+            (Err(failure), Again::OnNew(permit)) => {
+                kept = Some(permit);
                 failure
             }
-            Attempt { result: Err(failure), .. } => return Err(failure),
         };
         journal.note(&format!("again, after: {}", failure.ending.reason()));
         journal.start_over();
@@ -99,32 +104,18 @@ pub async fn test(submission: &Submission, network: &Network, journal: &Journal)
     result
 }
 
-/// Why an email of which nothing was accepted may be tried once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether an email of which nothing was accepted is tried once more.
 enum Again {
-    /// The connection had been used before, and was dead before this email's first reply.
-    Dead,
-    /// The server offers CHUNKING and does not take it.
-    WithoutChunking,
-    Limited(pool::Limit),
-}
-
-impl Again {
-    fn is_possible(self, pool: &Rc<Pool>, submission: &Submission) -> bool {
-        match self {
-            Self::Dead => true,
-            Self::WithoutChunking => {
-                pool.forget_chunking(&submission.server);
-                true
-            }
-            Self::Limited(limit) => pool.slow_down(limit),
-        }
-    }
+    No,
+    /// When its turn comes again.
+    InLine,
+    /// At once, on a new connection in place of this one: another that was used before could be as bad.
+    OnNew(Rc<Permit>),
 }
 
 struct Attempt {
     result: Result<Ending, Failure>,
-    again: Option<Again>,
+    again: Again,
 }
 
 async fn attempt(turn: Turn, submission: &Submission, network: &Network, journal: &Journal) -> Attempt {
@@ -134,10 +125,10 @@ async fn attempt(turn: Turn, submission: &Submission, network: &Network, journal
         Turn::Ahead(_) => (true, true),
     };
     let mut session = match turn {
-        Turn::Open(permit) => match Session::open(&submission.server, network, Some(permit), journal).await {
+        Turn::Open(permit) => match Session::open(&submission.server, network, Some(&permit), journal).await {
             Ok(session) => session,
             Err(failure) => {
-                let again = limits::at_opening(&failure).map(Again::Limited);
+                let again = in_line(limits::at_opening(&failure), network);
                 return Attempt { result: Err(failure), again };
             }
         },
@@ -149,17 +140,32 @@ async fn attempt(turn: Turn, submission: &Submission, network: &Network, journal
     let mut transaction = Transaction::new(&mut session, submission, network, journal);
     let result = transaction.run(is_ahead).await;
     let end = transaction.end();
-    let again = result.as_ref().err().and_then(|failure| {
-        if is_used && !end.is_answered && was_dead(failure) {
-            Some(Again::Dead)
-        } else if end.breaks_chunks {
-            Some(Again::WithoutChunking)
-        } else {
-            limits::of_an_email(failure).map(Again::Limited)
+    // Decided before the connection, and with it its place, goes to another.
+    let again = match &result {
+        Ok(_) => Again::No,
+        Err(failure) if is_used && !end.is_answered && was_dead(failure) => on_new(&session),
+        Err(_) if end.breaks_chunks => {
+            network.pool.forget_chunking(&submission.server);
+            on_new(&session)
         }
-    });
-    release(session, end, ending_of(&result), submission, network);
+        Err(failure) => in_line(limits::of_an_email(failure), network),
+    };
+    if let Again::OnNew(_) = &again {
+        // No goodbye, which would be a connection more than there may be.
+        drop(session);
+        drop(end.claim);
+    } else {
+        release(session, end, ending_of(&result), submission, network);
+    }
     Attempt { result, again }
+}
+
+fn on_new(session: &Session) -> Again {
+    session.permit.clone().map_or(Again::InLine, Again::OnNew)
+}
+
+fn in_line(limit: Option<pool::Limit>, network: &Network) -> Again {
+    if limit.is_some_and(|limit| network.pool.slow_down(limit)) { Again::InLine } else { Again::No }
 }
 
 /// Before the first reply: the server had gone, or was about to.
@@ -180,7 +186,7 @@ fn ending_of(result: &Result<Ending, Failure>) -> Ending {
 
 /// The connection goes to the email whose envelope is on its way on it, else back to the others, else away.
 fn release(session: Session, end: End, ending: Ending, submission: &Submission, network: &Network) {
-    let is_staying = !session.wire.is_leaving() && !session.wire.is_broken() && !end.breaks_chunks;
+    let is_staying = !session.wire.is_leaving() && !session.wire.is_broken();
     match end.claim {
         Some(claim) if is_staying && end.is_over => claim.hand_over(session),
         Some(claim) => {
@@ -188,7 +194,7 @@ fn release(session: Session, end: End, ending: Ending, submission: &Submission, 
             drop(session);
             drop(claim);
         }
-        None if end.breaks_chunks || !session.can_go_on(ending) => drop(session),
+        None if !session.can_go_on(ending) => drop(session),
         None if is_staying => network.pool.give_back(&submission.server, session),
         None => session.quit(),
     }

@@ -29,7 +29,7 @@ const REMEMBER: Duration = Duration::from_secs(60);
 /// By which an email gets to its server.
 pub enum Turn {
     /// It may open a connection of its own.
-    Open(Permit),
+    Open(Rc<Permit>),
     /// A connection that has carried another email.
     Reuse(Session),
     /// The same, and this email's envelope is on its way on it already.
@@ -167,7 +167,7 @@ impl Pool {
         if !state.waiting.is_empty() && state.open < self.most.min(state.brake.most()) {
             let waiter = state.waiting.pop_front()?;
             state.open += 1;
-            return Some((waiter, Turn::Open(Permit { pool: Rc::clone(self) })));
+            return Some((waiter, Turn::Open(Rc::new(Permit { pool: Rc::clone(self) }))));
         }
         if !state.waiting.is_empty()
             && let Some(idle) = state.idle.pop()
@@ -245,13 +245,12 @@ impl Pool {
         }
     }
 
-    /// A server's limit was met by an email of which nothing was accepted. Whether it is to be tried again: where other
-    /// emails are on their way, everything slows down; one alone is told at once.
+    /// A server's limit was met by an email of which nothing was accepted, and which has its connection still. Whether it
+    /// is to be tried again: where other emails are on their way, everything slows down; one alone is told at once.
     pub fn slow_down(self: &Rc<Self>, limit: Limit) -> bool {
         let mut state = self.state.borrow_mut();
         let now = Instant::now();
-        // Its own connection is gone, or idle.
-        let others = state.open - state.idle.len();
+        let others = state.open.saturating_sub(state.idle.len() + 1);
         let is_busy = others > 0
             || !state.waiting.is_empty()
             || state.brake.accepted.is_some_and(|at| now.duration_since(at) < REMEMBER);
@@ -415,7 +414,7 @@ mod tests {
     }
 
     /// A session with a server that greets, and then listens until the connection ends.
-    async fn session(email: &Submission, permit: Permit) -> Session {
+    async fn session(email: &Submission, permit: Rc<Permit>) -> Session {
         let (ours, mut theirs) = duplex(4096);
         spawn_local(async move {
             theirs.write_all(b"220 mail.test\r\n").await.unwrap();
@@ -430,13 +429,12 @@ mod tests {
         let network = Network::new(Roots::default(), Deadlines::default(), Some("host.test".to_owned()), None, 1);
         let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true, proxy: None };
         let local = "127.0.0.1".parse().unwrap();
-        let opened = Session::over(Box::new(ours), local, peer, &email.server, &network, &journal()).await;
-        let mut session = opened.unwrap_or_else(|failure| panic!("{failure:?}"));
-        session.permit = Some(permit);
-        session
+        let (stream, journal) = (Box::new(ours), journal());
+        let opened = Session::over(stream, local, peer, &email.server, &network, Some(&permit), &journal);
+        opened.await.unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 
-    async fn opens(pool: &Rc<Pool>, email: &Submission) -> Permit {
+    async fn opens(pool: &Rc<Pool>, email: &Submission) -> Rc<Permit> {
         match pool.turn(Some(email), Place::Last, &journal()).await {
             Some(Turn::Open(permit)) => permit,
             _ => panic!("it should open a connection"),
@@ -545,13 +543,15 @@ mod tests {
     fn a_limit_on_emails_pauses_all_ever_longer_and_one_alone_is_told() {
         run(async {
             let (pool, email, journal) = (Pool::new(2), email_to(1), journal());
-            drop(opens(&pool, &email).await);
+            let mut ours = opens(&pool, &email).await;
             assert!(!pool.slow_down(Limit::Rate), "it has no others to wait for");
             let other = opens(&pool, &email).await;
             for pause in [1, 2, 4, 8, 16] {
                 let began = Instant::now();
                 assert!(pool.slow_down(Limit::Rate));
-                assert!(matches!(pool.turn(Some(&email), Place::First, &journal).await, Some(Turn::Open(_))));
+                drop(ours);
+                let Some(Turn::Open(again)) = pool.turn(Some(&email), Place::First, &journal).await else { panic!() };
+                ours = again;
                 assert_eq!(began.elapsed().as_secs(), pause);
             }
             assert!(!pool.slow_down(Limit::Rate), "this goes on for too long");
@@ -567,8 +567,8 @@ mod tests {
             let (pool, email, journal) = (Pool::new(3), email_to(1), journal());
             let (one, two, three) =
                 (opens(&pool, &email).await, opens(&pool, &email).await, opens(&pool, &email).await);
-            drop(three);
             assert!(pool.slow_down(Limit::Connections));
+            drop(three);
             waits!(next, pool, &email, &journal);
             drop(two);
             let Some(Turn::Open(two)) = next.await else { panic!() };

@@ -34,7 +34,7 @@ pub struct Session {
     /// How long the connection was idle before this email.
     pub rested: Duration,
     /// The place among the account's connections; a test has none.
-    pub permit: Option<Permit>,
+    pub permit: Option<Rc<Permit>>,
 }
 
 impl Session {
@@ -42,13 +42,11 @@ impl Session {
     pub async fn open(
         server: &Server,
         network: &Network,
-        permit: Option<Permit>,
+        permit: Option<&Rc<Permit>>,
         journal: &Journal,
     ) -> Result<Self, Failure> {
         let Connected { stream, local, peer } = connect::open(&server.host, server.port, network, journal).await?;
-        let mut session = Self::over(Box::new(stream), local.ip(), peer, server, network, journal).await?;
-        session.permit = permit;
-        Ok(session)
+        Self::over(Box::new(stream), local.ip(), peer, server, network, permit, journal).await
     }
 
     /// On a stream that leads to the server; `local` is our side of it.
@@ -58,9 +56,11 @@ impl Session {
         peer: Peer,
         server: &Server,
         network: &Network,
+        permit: Option<&Rc<Permit>>,
         journal: &Journal,
     ) -> Result<Self, Failure> {
         let mut session = Self::greet(stream, local, peer, server, network, journal).await?;
+        session.permit = permit.cloned();
         if let Some(login) = &server.login {
             let may_be_clear = server.security == Security::None && server.allow_insecure_login;
             let limit = network.deadlines.login;
