@@ -290,10 +290,6 @@ impl<'t> Transaction<'t> {
         Ok(())
     }
 
-    fn ahead(&self) -> usize {
-        self.end.claim.as_ref().map_or(0, |claim| claim.envelope.count)
-    }
-
     async fn verdict(&mut self) -> Result<(), Failure> {
         self.journal.begin(Step::Verdict);
         let reply = self.session.wire.reply(self.deadlines.verdict).await?;
@@ -320,12 +316,14 @@ impl<'t> Transaction<'t> {
 
     /// A refused flight's other replies: only when all of them are known can the connection go on.
     async fn settle(&mut self) {
-        while self.session.wire.unanswered() > self.ahead() && !self.session.wire.is_leaving() {
-            match self.session.wire.reply(SETTLE.min(self.deadlines.command)).await {
-                // DATA was taken all the same: an email to nobody, or to half of them, must not follow.
-                Ok(reply) => self.session.in_content |= reply.class() == Class::Continue,
-                Err(_) => return,
-            }
+        let Session { wire, in_content, must_reset, .. } = &mut *self.session;
+        let ahead = self.end.claim.as_ref().map_or(0, |claim| claim.envelope.count);
+        while wire.unanswered() > ahead && !wire.is_leaving() && !*in_content {
+            let Ok(reply) = wire.reply(SETTLE.min(self.deadlines.command)).await else { return };
+            // DATA was taken all the same: an email to nobody, or to half of them, must not follow.
+            *in_content |= reply.class() == Class::Continue;
+            // It may be the reply to MAIL, of an email that was given up before.
+            *must_reset |= reply.is_success();
         }
     }
 }
