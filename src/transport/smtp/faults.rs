@@ -340,3 +340,26 @@ fn chunked_sessions_survive_every_fault() {
 fn a_second_email_on_the_connection_survives_every_fault() {
     every_fault_of(REUSED);
 }
+
+#[test]
+fn a_yes_to_half_of_a_chunk_is_no_verdict() {
+    async fn serve(mut stream: DuplexStream) -> io::Result<()> {
+        let mut waiting = Vec::new();
+        for reply in ["250-mail.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 AUTH PLAIN\r\n", "235 welcome\r\n"] {
+            until(&mut stream, &mut waiting, b"\r\n").await?;
+            stream.write_all(reply.as_bytes()).await?;
+        }
+        until(&mut stream, &mut waiting, b"BDAT ").await?;
+        stream.write_all(b"250 sender\r\n250 recipient\r\n250 queued\r\n").await
+    }
+    // Smaller than the email, which therefore cannot be written to its end.
+    let (ours, mut theirs) = tokio::io::duplex(512);
+    let stream = Faulty { inner: ours, fault: None, moved: Rc::default() };
+    let tasks = LocalSet::new();
+    tasks.spawn_local(async move {
+        theirs.write_all(b"220 mail.test\r\n").await?;
+        serve(theirs).await
+    });
+    let (endings, _) = paused().block_on(tasks.run_until(emails(CHUNKED, stream, &Rc::default())));
+    assert_eq!(endings, [Ending::BadReply]);
+}

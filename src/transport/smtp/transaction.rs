@@ -10,7 +10,7 @@ use super::super::{Deadlines, Ending, Failure, Journal, Network, Outcome, Step};
 use super::Submission;
 use super::envelope::{self, Envelope, Transfer};
 use super::pool::{Claim, Pool};
-use super::reply::{Class, Reply};
+use super::reply::{BadReply, Class, Reply};
 use super::session::{Session, is_lost, refusal};
 use super::upload::{Upload, read};
 
@@ -300,6 +300,10 @@ impl<'t> Transaction<'t> {
         self.end.is_over = reply.class() != Class::Continue;
         match reply.class() {
             Class::Continue => Err(Failure::new(Ending::BadReply).words(words)),
+            // Whatever it says yes to, it is not the content, which it does not have.
+            Class::Success if !self.journal.has_content_ended() => {
+                Err(Failure::new(Ending::BadReply).detail(BadReply::Unasked.describe()))
+            }
             Class::Success => {
                 self.journal.verdict_came();
                 self.journal.server_said(words);
