@@ -114,7 +114,12 @@ impl Wire {
         if let Some(transcript) = &self.transcript {
             transcript.client(commands, &self.redactor);
         }
-        let mut rest = commands;
+        self.broke = self.push_all(commands, limit).await?;
+        Ok(())
+    }
+
+    /// Until all of it has left, out of the TLS layer too, or the connection is found to be broken.
+    async fn push_all(&mut self, mut rest: &[u8], limit: Duration) -> Result<Option<Broken>, Failure> {
         let write = async {
             loop {
                 // A server that answers the first commands must not wait for us to read while we wait for it to read.
@@ -127,8 +132,7 @@ impl Wire {
                 }
             }
         };
-        self.broke = timeout(limit, write).await.map_err(|_| Failure::new(Ending::TimedOut))?;
-        Ok(())
+        timeout(limit, write).await.map_err(|_| Failure::new(Ending::TimedOut))
     }
 
     /// The next reply to what was written before, or to nothing (the greeting).
@@ -231,8 +235,9 @@ impl Wire {
 
     /// Out of the TLS layer too. A connection that breaks here may have brought the server's answer before.
     pub async fn flush(&mut self, limit: Duration) -> Result<(), Failure> {
-        let flushed = timeout(limit, self.stream.flush()).await.map_err(|_| Failure::new(Ending::TimedOut))?;
-        self.broke = self.broke.take().or(flushed.err().map(Broken::Io));
+        if self.broke.is_none() {
+            self.broke = self.push_all(&[], limit).await?;
+        }
         Ok(())
     }
 
@@ -370,5 +375,49 @@ impl Broken {
             // TLS errors too: after the handshake a safe connection had come about, and a password may have travelled.
             Self::Io(error) => Failure::new(Ending::Disconnected).detail(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncBufReadExt as _;
+    use tokio::io::{BufReader, BufWriter, duplex};
+    use tokio::runtime::Builder;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn wire(stream: impl Stream + 'static) -> Wire {
+        let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true, proxy: None };
+        Wire::new(Box::new(stream), peer, false, Rc::new(Redactor::new("", None)))
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(LocalSet::new().run_until(test));
+    }
+
+    #[test]
+    fn a_layer_that_holds_bytes_is_emptied_while_the_server_is_heard() {
+        run(async {
+            let (ours, theirs) = duplex(1024);
+            // As TLS does, it takes more at once than the server reads before it wants to be read from.
+            let mut wire = wire(BufWriter::with_capacity(1 << 16, ours));
+            spawn_local(async move {
+                let mut lines = BufReader::new(theirs);
+                let mut line = String::new();
+                while lines.read_line(&mut line).await.is_ok_and(|count| count > 0) {
+                    lines.write_all(b"250 a reply that is longer than the command\r\n").await.unwrap();
+                }
+            });
+            let commands = b"RCPT TO:<a@b.c>\r\n".repeat(1000);
+            wire.upload_to(&commands, 0, || {}, LIMIT).await.unwrap();
+            wire.flush(LIMIT).await.unwrap();
+            for _ in 0..1000 {
+                assert_eq!(wire.reply(LIMIT).await.unwrap().code, 250);
+            }
+        });
     }
 }
