@@ -363,3 +363,33 @@ fn a_yes_to_half_of_a_chunk_is_no_verdict() {
     let (endings, _) = paused().block_on(tasks.run_until(emails(CHUNKED, stream, &Rc::default())));
     assert_eq!(endings, [Ending::BadReply]);
 }
+
+#[test]
+fn on_a_connection_that_has_spoken_out_of_turn_nothing_is_begun() {
+    let runtime = paused();
+    runtime.block_on(LocalSet::new().run_until(async {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let server = tokio::task::spawn_local(async move {
+            theirs.write_all(b"220 mail.test\r\n").await?;
+            until(&mut theirs, &mut Vec::new(), b"\r\n").await?;
+            theirs.write_all(b"250-mail.test\r\n250 PIPELINING\r\n550 go away\r\n").await?;
+            let mut heard = Vec::new();
+            theirs.read_to_end(&mut heard).await?;
+            io::Result::Ok(heard)
+        });
+        let mut submission = submission(PIPELINED);
+        submission.server = Arc::new(Server { login: None, ..(*submission.server).clone() });
+        let network = Network::new(Roots::default(), Deadlines::default(), Some("host.test".to_owned()), None, 1);
+        let journal = Journal::new(1, Box::new(|_, _| {}));
+        let Some(Turn::Open(permit)) = network.pool.turn(Some(&submission), Place::Last, &journal).await else {
+            panic!("a turn")
+        };
+        let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true, proxy: None };
+        let (stream, local) = (Box::new(ours), "127.0.0.1".parse().unwrap());
+        let opened = Session::over(stream, local, peer, &submission.server, &network, Some(&permit), &journal).await;
+        let Ok(session) = opened else { panic!("a session") };
+        let attempt = attempt(Turn::Reuse(session), &submission, &network, &journal).await;
+        assert!(matches!(attempt.again, Again::OnNew(_)));
+        assert_eq!(server.await.unwrap().unwrap(), b"");
+    }));
+}

@@ -143,7 +143,7 @@ async fn attempt(turn: Turn, submission: &Submission, network: &Network, journal
     // Decided before the connection, and with it its place, goes to another.
     let again = match &result {
         Ok(_) => Again::No,
-        Err(failure) if is_used && !end.is_answered && was_dead(failure) => on_new(&session),
+        Err(failure) if is_used && !end.is_answered && was_unfit(&session, failure) => on_new(&session),
         Err(_) if end.breaks_chunks => {
             network.pool.forget_chunking(&submission.server);
             on_new(&session)
@@ -168,13 +168,16 @@ fn in_line(limit: Option<pool::Limit>, network: &Network) -> Again {
     if limit.is_some_and(|limit| network.pool.slow_down(limit)) { Again::InLine } else { Again::No }
 }
 
-/// Before the first reply: the server had gone, or was about to.
-fn was_dead(failure: &Failure) -> bool {
-    match failure.ending {
-        Ending::Disconnected => true,
-        Ending::ServerBusy | Ending::SenderDeferred => failure.server.as_ref().is_some_and(|words| words.code == 421),
-        _ => false,
-    }
+/// Before the first reply: the server had gone, or was about to, or had said what nobody asked for.
+fn was_unfit(session: &Session, failure: &Failure) -> bool {
+    session.wire.has_spoken_unasked()
+        || match failure.ending {
+            Ending::Disconnected => true,
+            Ending::ServerBusy | Ending::SenderDeferred => {
+                failure.server.as_ref().is_some_and(|words| words.code == 421)
+            }
+            _ => false,
+        }
 }
 
 fn ending_of(result: &Result<Ending, Failure>) -> Ending {

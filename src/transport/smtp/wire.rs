@@ -31,6 +31,8 @@ pub struct Wire {
     unanswered: usize,
     /// The server said 421: it is about to hang up, whatever it was asked (RFC 5321 section 3.8).
     is_leaving: bool,
+    /// It said something that nobody had asked for: which reply is to which command is not known any more.
+    spoke_unasked: bool,
     /// Why nothing can be written any more. What the server said before that may still be here, and counts more.
     broke: Option<Broken>,
     redactor: Rc<Redactor>,
@@ -49,6 +51,7 @@ impl Wire {
             parser,
             unanswered: 0,
             is_leaving: false,
+            spoke_unasked: false,
             broke: None,
             redactor,
             transcript: None,
@@ -80,11 +83,15 @@ impl Wire {
 
     /// Every command has its reply, and the server stays: a command that is sent now is understood as one.
     pub fn is_in_step(&self) -> bool {
-        self.unanswered == 0 && self.parser.is_empty()
+        self.unanswered == 0 && self.parser.is_empty() && !self.spoke_unasked
     }
 
     pub fn is_leaving(&self) -> bool {
         self.is_leaving
+    }
+
+    pub fn has_spoken_unasked(&self) -> bool {
+        self.spoke_unasked
     }
 
     pub fn unanswered(&self) -> usize {
@@ -149,8 +156,14 @@ impl Wire {
         Ok(reply)
     }
 
-    /// Fails if the server has said something, or gone away, since the last reply.
+    /// Fails if the server has said something, or gone away, since the last reply. Nothing it says is believed from then on.
     pub fn quiet(&mut self) -> Result<(), Failure> {
+        let heard = self.hear_nothing();
+        self.spoke_unasked |= heard.is_err();
+        heard
+    }
+
+    fn hear_nothing(&mut self) -> Result<(), Failure> {
         let mut buffer = [0; 512];
         let mut closed = None;
         while let Some(read) = self.stream.read(&mut buffer).now_or_never() {
@@ -417,6 +430,19 @@ mod tests {
             wire.flush(LIMIT).await.unwrap();
             for _ in 0..1000 {
                 assert_eq!(wire.reply(LIMIT).await.unwrap().code, 250);
+            }
+        });
+    }
+
+    #[test]
+    fn whoever_speaks_unasked_is_not_in_step_any_more() {
+        run(async {
+            for words in ["550 no\r\n", "250 yes\r\n", "2"] {
+                let (ours, mut theirs) = duplex(1024);
+                let mut wire = wire(ours);
+                assert!(wire.quiet().is_ok() && wire.is_in_step());
+                theirs.write_all(words.as_bytes()).await.unwrap();
+                assert!(wire.quiet().is_err() && !wire.is_in_step(), "{words}");
             }
         });
     }
