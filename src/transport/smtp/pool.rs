@@ -1,6 +1,9 @@
 //! The connections of one account: how many are open, which of them wait for another email, and whose turn is next. It
 //! knows nothing of what is said on a connection.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -60,6 +63,8 @@ struct State {
     idle: Vec<Idle>,
     /// Closes the idle ones when they get old; there is one while there are any.
     reaper: Option<AbortHandle>,
+    /// Wakes those who wait when a pause is over.
+    alarm: Option<AbortHandle>,
     waiting: VecDeque<Waiter>,
     is_closing: bool,
     brake: Brake,
@@ -81,6 +86,21 @@ struct Waiter {
 impl Waiter {
     fn is_for(&self, server: &Server) -> bool {
         self.submission.as_ref().is_some_and(|submission| *submission.server == *server)
+    }
+}
+
+/// The end of the line at which an email waits. One that is cancelled leaves the line at once, and its document the memory.
+struct Waiting<'w> {
+    pool: &'w Pool,
+    comes: oneshot::Receiver<Turn>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.comes.close();
+        let mut state = self.pool.state.borrow_mut();
+        state.forget_the_cancelled();
+        state.rest_if_closed();
     }
 }
 
@@ -109,6 +129,7 @@ impl Pool {
             open: 0,
             idle: Vec::new(),
             reaper: None,
+            alarm: None,
             waiting: VecDeque::new(),
             is_closing: false,
             brake,
@@ -133,13 +154,13 @@ impl Pool {
                 Place::First => state.waiting.push_front(waiter),
             }
         }
+        let mut waiting = Waiting { pool: self, comes };
         self.dispatch();
-        let mut comes = std::pin::pin!(comes);
-        if let Some(turn) = comes.as_mut().now_or_never() {
+        if let Some(turn) = (&mut waiting.comes).now_or_never() {
             return turn.ok();
         }
         journal.begin(Step::Turn);
-        comes.await.ok()
+        (&mut waiting.comes).await.ok()
     }
 
     /// Gives turns to who waits, while there is room. Called whenever something has changed.
@@ -199,7 +220,8 @@ impl Pool {
         state.forget_the_cancelled();
         let next = state.waiting.iter().position(|waiter| waiter.is_for(server));
         let is_wanted = next.is_some() || state.waiting.is_empty();
-        if !is_wanted || state.is_closing && next.is_none() || state.open > state.brake.most() {
+        let is_late = state.is_closing && (next.is_none() || state.brake.is_paused());
+        if !is_wanted || is_late || state.open > state.brake.most() {
             drop(state);
             return session.quit();
         }
@@ -237,6 +259,7 @@ impl Pool {
     pub fn close(&self) {
         let mut state = self.state.borrow_mut();
         state.is_closing = true;
+        state.rest_if_closed();
         if let Some(reaper) = state.reaper.take() {
             reaper.abort();
         }
@@ -255,6 +278,7 @@ impl Pool {
             || !state.waiting.is_empty()
             || state.brake.accepted.is_some_and(|at| now.duration_since(at) < REMEMBER);
         if !is_busy {
+            state.brake.pause = PAUSE;
             return false;
         }
         state.brake.last = Some(now);
@@ -272,19 +296,21 @@ impl Pool {
         state.brake.pause = pause * 2;
         let until = now + pause;
         state.brake.paused_until = Some(until);
-        drop(state);
         let pool = Rc::clone(self);
-        spawn_local(async move {
+        let alarm = async move {
             sleep_until(until).await;
             pool.dispatch();
-        });
+        };
+        state.alarm = Some(spawn_local(alarm).abort_handle());
         true
     }
 
-    pub fn accepted(&self) {
-        let brake = &mut self.state.borrow_mut().brake;
-        brake.accepted = Some(Instant::now());
-        brake.pause = PAUSE;
+    pub fn accepted(self: &Rc<Self>) {
+        {
+            let brake = &mut self.state.borrow_mut().brake;
+            brake.accepted = Some(Instant::now());
+            brake.pause = PAUSE;
+        }
     }
 
     /// The server takes CHUNKING badly, whatever it says of itself.
@@ -300,6 +326,18 @@ impl Pool {
 impl State {
     fn forget_the_cancelled(&mut self) {
         self.waiting.retain(|waiter| !waiter.turn.is_closed());
+    }
+
+    /// Nobody waits any more, nor will: no timer keeps the account's thread.
+    fn rest_if_closed(&mut self) {
+        if self.is_closing
+            && self.waiting.is_empty()
+            && let Some(alarm) = self.alarm.take()
+        {
+            alarm.abort();
+            // Whoever comes back into the line would wait for it.
+            self.brake.paused_until = None;
+        }
     }
 
     /// An idle connection, and the place of the first who waits for one to its server.
@@ -382,202 +420,6 @@ impl Session {
         spawn_local(async move {
             wire.quit(deadlines::QUIT).await;
             drop(permit);
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-    use tokio::runtime::Builder;
-    use tokio::task::LocalSet;
-
-    use super::super::super::connect::Peer;
-    use super::super::super::{Deadlines, Network, Roots};
-    use super::super::faults;
-    use super::*;
-
-    fn run(test: impl Future<Output = ()>) {
-        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(LocalSet::new().run_until(test));
-    }
-
-    fn email_to(port: u16) -> Submission {
-        let mut email = faults::submission(faults::LOCKSTEP);
-        let server = Server { port, login: None, ..(*email.server).clone() };
-        email.server = Arc::new(server);
-        email
-    }
-
-    fn journal() -> Journal {
-        Journal::new(1, Box::new(|_, _| {}))
-    }
-
-    /// A session with a server that greets, and then listens until the connection ends.
-    async fn session(email: &Submission, permit: Rc<Permit>) -> Session {
-        let (ours, mut theirs) = duplex(4096);
-        spawn_local(async move {
-            theirs.write_all(b"220 mail.test\r\n").await.unwrap();
-            let mut heard = [0; 512];
-            while theirs.read(&mut heard).await.is_ok_and(|count| count > 0) {
-                if heard.starts_with(b"EHLO") {
-                    theirs.write_all(b"250 mail.test\r\n").await.unwrap();
-                    heard.fill(0);
-                }
-            }
-        });
-        let network = Network::new(Roots::default(), Deadlines::default(), Some("host.test".to_owned()), None, 1);
-        let peer = Peer { address: "127.0.0.1:25".parse().unwrap(), is_loopback: true, proxy: None };
-        let local = "127.0.0.1".parse().unwrap();
-        let (stream, journal) = (Box::new(ours), journal());
-        let opened = Session::over(stream, local, peer, &email.server, &network, Some(&permit), &journal);
-        opened.await.unwrap_or_else(|failure| panic!("{failure:?}"))
-    }
-
-    async fn opens(pool: &Rc<Pool>, email: &Submission) -> Rc<Permit> {
-        match pool.turn(Some(email), Place::Last, &journal()).await {
-            Some(Turn::Open(permit)) => permit,
-            _ => panic!("it should open a connection"),
-        }
-    }
-
-    /// Polled once, so that it stands in line.
-    macro_rules! waits {
-        ($turn:ident, $pool:expr, $email:expr, $journal:expr) => {
-            let mut $turn = Box::pin($pool.turn(Some($email), Place::Last, $journal));
-            assert!($turn.as_mut().now_or_never().is_none(), "it should wait");
-        };
-    }
-
-    #[test]
-    fn the_number_of_connections_is_never_exceeded_and_turns_come_in_order() {
-        run(async {
-            let (pool, email, journal) = (Pool::new(2), email_to(1), journal());
-            let (first, _second) = (opens(&pool, &email).await, opens(&pool, &email).await);
-            waits!(third, pool, &email, &journal);
-            waits!(fourth, pool, &email, &journal);
-            drop(first);
-            assert!(fourth.as_mut().now_or_never().is_none());
-            let Some(Turn::Open(third)) = third.await else { panic!() };
-            assert!(fourth.as_mut().now_or_never().is_none());
-            drop(third);
-            assert!(matches!(fourth.await, Some(Turn::Open(_))));
-            assert_eq!(journal.step(), Some(Step::Turn));
-        });
-    }
-
-    #[test]
-    fn a_connection_goes_to_the_first_who_waits_for_its_server_else_it_rests() {
-        run(async {
-            let (pool, email, journal) = (Pool::new(1), email_to(1), journal());
-            let permit = opens(&pool, &email).await;
-            let used = session(&email, permit).await;
-            waits!(cancelled, pool, &email, &journal);
-            waits!(next, pool, &email, &journal);
-            drop(cancelled);
-            pool.give_back(&email.server, used);
-            let Some(Turn::Reuse(used)) = next.await else { panic!() };
-            pool.give_back(&email.server, used);
-            sleep(KEEP / 3).await;
-            let Some(Turn::Reuse(used)) = pool.turn(Some(&email), Place::Last, &journal).await else { panic!() };
-            assert!(used.rested >= KEEP / 3);
-            pool.give_back(&email.server, used);
-            sleep(KEEP + deadlines::QUIT).await;
-            assert_eq!(pool.state.borrow().open, 0, "it is closed when nobody needs it");
-            assert!(pool.state.borrow().reaper.is_none());
-        });
-    }
-
-    #[test]
-    fn a_connection_to_another_server_makes_room() {
-        run(async {
-            let (pool, one, other, journal) = (Pool::new(1), email_to(1), email_to(2), journal());
-            let permit = opens(&pool, &one).await;
-            pool.give_back(&one.server, session(&one, permit).await);
-            // No server answers its QUIT: the place is free when the courtesy is over.
-            let permit = opens(&pool, &other).await;
-            waits!(next, pool, &one, &journal);
-            pool.give_back(&other.server, session(&other, permit).await);
-            assert!(matches!(next.await, Some(Turn::Open(_))));
-        });
-    }
-
-    #[test]
-    fn a_claim_goes_back_to_its_place_unless_it_is_handed_over() {
-        run(async {
-            let (pool, email, journal) = (Pool::new(1), email_to(1), journal());
-            let permit = opens(&pool, &email).await;
-            let used = session(&email, permit).await;
-            waits!(first, pool, &email, &journal);
-            waits!(second, pool, &email, &journal);
-            let flight = || Some(Flight { commands: b"MAIL\r\n".to_vec(), count: 1 });
-            drop(pool.claim(&email.server, |_| flight()).unwrap());
-            assert!(pool.claim(&email.server, |_| None).is_none());
-            let claim = pool.claim(&email.server, |_| flight()).unwrap();
-            claim.hand_over(used);
-            let Some(Turn::Ahead(used)) = first.await else { panic!("the first comes first") };
-            drop(used);
-            assert!(matches!(second.await, Some(Turn::Open(_))));
-        });
-    }
-
-    #[test]
-    fn a_closed_pool_keeps_nothing_and_serves_who_waits() {
-        run(async {
-            let (pool, email, journal) = (Pool::new(1), email_to(1), journal());
-            let permit = opens(&pool, &email).await;
-            let used = session(&email, permit).await;
-            waits!(next, pool, &email, &journal);
-            pool.close();
-            pool.give_back(&email.server, used);
-            let Some(Turn::Reuse(used)) = next.await else { panic!() };
-            pool.give_back(&email.server, used);
-            sleep(deadlines::QUIT).await;
-            sleep(deadlines::QUIT).await;
-            assert_eq!(pool.state.borrow().open, 0);
-            assert!(pool.state.borrow().idle.is_empty() && pool.state.borrow().reaper.is_none());
-        });
-    }
-
-    #[test]
-    fn a_limit_on_emails_pauses_all_ever_longer_and_one_alone_is_told() {
-        run(async {
-            let (pool, email, journal) = (Pool::new(2), email_to(1), journal());
-            let mut ours = opens(&pool, &email).await;
-            assert!(!pool.slow_down(Limit::Rate), "it has no others to wait for");
-            let other = opens(&pool, &email).await;
-            for pause in [1, 2, 4, 8, 16] {
-                let began = Instant::now();
-                assert!(pool.slow_down(Limit::Rate));
-                drop(ours);
-                let Some(Turn::Open(again)) = pool.turn(Some(&email), Place::First, &journal).await else { panic!() };
-                ours = again;
-                assert_eq!(began.elapsed().as_secs(), pause);
-            }
-            assert!(!pool.slow_down(Limit::Rate), "this goes on for too long");
-            pool.accepted();
-            assert!(pool.slow_down(Limit::Rate));
-            drop(other);
-        });
-    }
-
-    #[test]
-    fn a_limit_on_connections_lowers_their_number_until_it_is_forgotten() {
-        run(async {
-            let (pool, email, journal) = (Pool::new(3), email_to(1), journal());
-            let (one, two, three) =
-                (opens(&pool, &email).await, opens(&pool, &email).await, opens(&pool, &email).await);
-            assert!(pool.slow_down(Limit::Connections));
-            drop(three);
-            waits!(next, pool, &email, &journal);
-            drop(two);
-            let Some(Turn::Open(two)) = next.await else { panic!() };
-            waits!(later, pool, &email, &journal);
-            sleep(REMEMBER * 2).await;
-            drop(two);
-            assert!(matches!(later.await, Some(Turn::Open(_))));
-            assert!(matches!(pool.turn(Some(&email), Place::Last, &journal).await, Some(Turn::Open(_))));
-            drop(one);
         });
     }
 }
