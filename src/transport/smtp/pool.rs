@@ -311,6 +311,8 @@ impl Pool {
             brake.accepted = Some(Instant::now());
             brake.pause = PAUSE;
         }
+        // Where connections go from email to email, nothing else tries again to have more of them.
+        self.dispatch();
     }
 
     /// The server takes CHUNKING badly, whatever it says of itself.

@@ -192,6 +192,22 @@ fn a_limit_on_connections_lowers_their_number_until_it_is_forgotten() {
 }
 
 #[test]
+fn a_connection_that_is_forgotten_to_be_too_many_is_opened_while_others_go_on() {
+    run(async {
+        let (pool, email, journal) = (Pool::new(2), email_to(1), journal());
+        let (_one, two) = (opens(&pool, &email).await, opens(&pool, &email).await);
+        assert!(pool.slow_down(Limit::Connections));
+        drop(two);
+        waits!(next, pool, &email, &journal);
+        pool.accepted();
+        assert!(next.as_mut().now_or_never().is_none(), "it is too early");
+        sleep(REMEMBER * 2).await;
+        pool.accepted();
+        assert!(matches!(next.as_mut().now_or_never(), Some(Some(Turn::Open(_)))));
+    });
+}
+
+#[test]
 fn one_alone_ends_what_was_learnt_of_pauses() {
     run(async {
         let (pool, email, journal) = (Pool::new(2), email_to(1), journal());
