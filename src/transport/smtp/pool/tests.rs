@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
@@ -260,4 +261,116 @@ fn a_closed_pool_has_no_timer_when_nobody_waits() {
         assert!(pool.state.borrow().idle.is_empty(), "it is kept for nobody");
         drop(one);
     });
+}
+
+/// What an email does that comes at some time, and where it is cancelled, in milliseconds.
+#[derive(Clone, Debug)]
+struct Plan {
+    port: u16,
+    comes: u64,
+    cancelled: Option<u64>,
+    /// How long each try takes, and what then becomes of the connection.
+    tries: Vec<(u64, Fate)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Dropped,
+    GivenBack,
+    HandedOver,
+    ClaimDropped,
+    Quit,
+    Limited(Limit),
+}
+
+fn plans() -> impl Strategy<Value = Vec<Plan>> {
+    let fate = prop_oneof![
+        Just(Fate::Dropped),
+        Just(Fate::GivenBack),
+        Just(Fate::HandedOver),
+        Just(Fate::ClaimDropped),
+        Just(Fate::Quit),
+        Just(Fate::Limited(Limit::Connections)),
+        Just(Fate::Limited(Limit::Rate)),
+    ];
+    let tries = prop::collection::vec((0u64..3000, fate), 1..4);
+    let plan = (1u16..3, 0u64..6000, prop::option::weighted(0.3, 0u64..6000), tries)
+        .prop_map(|(port, comes, cancelled, tries)| Plan { port, comes, cancelled, tries });
+    prop::collection::vec(plan, 1..24)
+}
+
+async fn play(pool: Rc<Pool>, plan: Plan) {
+    sleep(Duration::from_millis(plan.comes)).await;
+    let (email, journal) = (email_to(plan.port), journal());
+    let tries = async {
+        let mut place = Place::Last;
+        for (takes, fate) in plan.tries {
+            let used = match pool.turn(Some(&email), place, &journal).await.unwrap() {
+                Turn::Open(permit) => session(&email, permit).await,
+                Turn::Reuse(used) | Turn::Ahead(used) => used,
+            };
+            assert!(pool.state.borrow().open <= pool.most);
+            sleep(Duration::from_millis(takes)).await;
+            let claim = || pool.claim(&email.server, |_| Some(Flight::default()));
+            match fate {
+                Fate::Dropped => drop(used),
+                Fate::Quit => used.quit(),
+                Fate::GivenBack => pool.give_back(&email.server, used),
+                Fate::HandedOver => match claim() {
+                    Some(claim) => claim.hand_over(used),
+                    None => pool.give_back(&email.server, used),
+                },
+                Fate::ClaimDropped => {
+                    let claim = claim();
+                    sleep(Duration::from_millis(takes)).await;
+                    drop((used, claim));
+                }
+                Fate::Limited(limit) => {
+                    if pool.slow_down(limit) {
+                        place = Place::First;
+                        continue;
+                    }
+                }
+            }
+            pool.accepted();
+            return;
+        }
+        drop(pool.turn(Some(&email), place, &journal).await);
+    };
+    let cancelled = plan.cancelled.map(Duration::from_millis);
+    let cancelled = async {
+        match cancelled {
+            Some(after) => sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! { () = tries => {}, () = cancelled => {} }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_emails_do_none_waits_for_ever_and_nothing_is_kept(
+        most in 1usize..4, closes in 0u64..9000, plans in plans()
+    ) {
+        run(async {
+            let pool = Pool::new(most);
+            let emails: Vec<_> = plans.into_iter().map(|plan| spawn_local(play(Rc::clone(&pool), plan))).collect();
+            let closing = async {
+                sleep(Duration::from_millis(closes)).await;
+                pool.close();
+            };
+            let all = async {
+                for email in emails {
+                    email.await.unwrap();
+                }
+            };
+            timeout(Duration::from_secs(3600), async { tokio::join!(all, closing) }).await.expect("one waits for ever");
+            sleep(deadlines::QUIT + Duration::from_millis(1)).await;
+            let state = pool.state.borrow();
+            assert_eq!((state.open, state.idle.len(), state.waiting.len()), (0, 0, 0));
+            assert!(state.reaper.is_none() && state.alarm.is_none());
+        });
+    }
 }
