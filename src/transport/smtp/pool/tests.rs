@@ -332,7 +332,9 @@ async fn play(pool: Rc<Pool>, plan: Plan) {
                     }
                 }
             }
-            pool.accepted();
+            if let Fate::GivenBack | Fate::HandedOver = fate {
+                pool.accepted();
+            }
             return;
         }
         drop(pool.turn(Some(&email), place, &journal).await);
