@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::email::Role;
 use crate::guide::{Problem, Refused, Situation, Texts, explain, provider_of_login};
@@ -69,6 +69,7 @@ pub fn status_of(ending: Ending) -> Status {
     }
 }
 
+/// What is told at once. What happened on the way stands in the [`Course`].
 pub fn answer(
     texts: &Texts,
     delivery: &Delivery,
@@ -90,34 +91,74 @@ pub fn answer(
         Delivery::Smtp(Submission { message, .. }) => (Some(message.message_id.clone()), None),
         Delivery::Http { post, .. } => (None, post.idempotency_key.clone()),
     };
-    answer
-        .with_some("message_id", message_id)
-        .with_some("idempotency_key", key)
-        .with("recipients", recipients(delivery, journal))
-        .with("steps", steps(texts, delivery, journal))
-        .with_some("transcript", journal.transcript().map(|transcript| transcript.text()))
+    answer.with_some("message_id", message_id).with_some("idempotency_key", key)
 }
 
-/// Those that happened, and after a failure those that did not get their turn. On a connection that was there already,
-/// its opening is no part of this.
-fn steps(texts: &Texts, delivery: &Delivery, journal: &Journal) -> Vec<Value> {
-    let records = journal.steps();
-    let mut steps: Vec<Value> =
-        records.iter().map(|record| step(texts, record, if record.failed { "failed" } else { "ok" })).collect();
-    let has_proxy = records.iter().any(|record| record.found.proxy.is_some());
-    let is_reused = records.iter().any(|record| record.found.reused);
-    let is_missing = |planned: &Step| {
-        records.iter().all(|record| record.step != *planned) && !(is_reused && planned.is_of_the_opening())
-    };
-    steps.extend(
-        delivery
-            .steps(has_proxy)
-            .into_iter()
-            .filter(is_missing)
-            .map(|step| StepRecord { step, failed: false, took: Duration::ZERO, found: Found::default(), server: None })
-            .map(|record| step(texts, &record, "skipped")),
-    );
-    steps
+/// What happened on the way, kept until somebody wants to read it; the document is not part of it.
+pub struct Course {
+    recipients: Vec<(String, Role)>,
+    outcomes: Vec<Outcome>,
+    steps: Vec<StepRecord>,
+    planned: Vec<Step>,
+    transcript: Option<String>,
+}
+
+impl Course {
+    pub fn of(delivery: &Delivery, journal: &Journal) -> Self {
+        let steps = journal.steps();
+        let has_proxy = steps.iter().any(|record| record.found.proxy.is_some());
+        let recipients = delivery.recipients().into_iter();
+        Self {
+            recipients: recipients.map(|(address, role)| (address.to_owned(), role)).collect(),
+            outcomes: journal.outcomes(),
+            planned: delivery.steps(has_proxy),
+            transcript: journal.transcript().map(|transcript| transcript.text()),
+            steps,
+        }
+    }
+
+    pub fn members(&self, texts: &Texts) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("recipients".to_owned(), self.recipients().into());
+        members.insert("steps".to_owned(), self.steps(texts).into());
+        members.extend(self.transcript.clone().map(|transcript| ("transcript".to_owned(), transcript.into())));
+        members
+    }
+
+    /// Those that happened, and after a failure those that did not get their turn. On a connection that was there already,
+    /// its opening is no part of this.
+    fn steps(&self, texts: &Texts) -> Vec<Value> {
+        let happened = self.steps.iter().map(|record| step(texts, record, if record.failed { "failed" } else { "ok" }));
+        let is_reused = self.steps.iter().any(|record| record.found.reused);
+        let is_missing = |planned: &Step| {
+            self.steps.iter().all(|record| record.step != *planned) && !(is_reused && planned.is_of_the_opening())
+        };
+        let skipped = self.planned.iter().copied().filter(is_missing).map(|step| StepRecord {
+            step,
+            failed: false,
+            took: Duration::ZERO,
+            found: Found::default(),
+            server: None,
+        });
+        happened.chain(skipped.map(|record| step(texts, &record, "skipped"))).collect()
+    }
+
+    fn recipients(&self) -> Vec<Value> {
+        let role = |role: Role| match role {
+            Role::To => "to",
+            Role::Cc => "cc",
+            Role::Bcc => "bcc",
+            Role::Copy => "copy",
+        };
+        let recipient = |((address, of), outcome): (&(String, Role), &Outcome)| {
+            let words = match outcome {
+                Outcome::Deferred(words) | Outcome::Refused(words) => Some(server(words)),
+                Outcome::NotSent | Outcome::Taken | Outcome::Accepted | Outcome::Uncertain => None,
+            };
+            json!({"address": address, "role": role(*of), "outcome": outcome.code(), "server": words})
+        };
+        self.recipients.iter().zip(&self.outcomes).map(recipient).collect()
+    }
 }
 
 fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
@@ -191,32 +232,6 @@ fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step
             refused: None,
         },
     }
-}
-
-fn recipients(delivery: &Delivery, journal: &Journal) -> Vec<Value> {
-    let role = |role: Role| match role {
-        Role::To => "to",
-        Role::Cc => "cc",
-        Role::Bcc => "bcc",
-        Role::Copy => "copy",
-    };
-    delivery
-        .recipients()
-        .into_iter()
-        .zip(journal.outcomes())
-        .map(|((address, of), outcome)| {
-            let words = match &outcome {
-                Outcome::Deferred(words) | Outcome::Refused(words) => Some(server(words)),
-                Outcome::NotSent | Outcome::Taken | Outcome::Accepted | Outcome::Uncertain => None,
-            };
-            json!({
-                "address": address,
-                "role": role(of),
-                "outcome": outcome.code(),
-                "server": words,
-            })
-        })
-        .collect()
 }
 
 fn server(words: &ServerWords) -> Value {

@@ -158,11 +158,12 @@ async fn run(network: Rc<Network>, texts: Arc<Texts>, steps: Arc<StepTexts>, wor
     }
     journal.finish(*ending);
     let answer = report::answer(&texts, &delivery, &ended, &journal, tested.as_deref());
+    let course = report::Course::of(&delivery, &journal);
     // The listener holds the other half of the job; with the journal it is gone. The document goes before the host hears of
     // the end, so that it never finds two of them in memory.
     drop((journal, delivery));
     if let Some(job) = Rc::into_inner(job) {
-        job.end(answer);
+        job.end_with(answer, Box::new(move || course.members(&texts)));
     }
 }
 

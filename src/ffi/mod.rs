@@ -9,7 +9,7 @@
 
 mod arguments;
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
@@ -247,21 +247,21 @@ pub unsafe extern "C" fn mailbutton_reply_wait(
 /// for the user; for MAILBUTTON_BAD_CALL, for the developer). docs/json.md describes the rest.
 #[unsafe(no_mangle)]
 pub extern "C" fn mailbutton_reply_json(reply: Option<&mailbutton_reply>) -> *const c_char {
-    part(reply, |end| &end.json)
+    part(reply, End::json)
 }
 
 /// Why the status is what it is: a stable word, the same as `reason` in the JSON. NULL while the reply is pending.
 /// It belongs to the reply and is valid until the reply is freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn mailbutton_reply_reason(reply: Option<&mailbutton_reply>) -> *const c_char {
-    part(reply, |end| &end.reason)
+    part(reply, End::reason)
 }
 
 /// The sentence to show, the same as `message` in the JSON; empty where there is nothing to say. NULL while the reply is
 /// pending. It belongs to the reply and is valid until the reply is freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn mailbutton_reply_message(reply: Option<&mailbutton_reply>) -> *const c_char {
-    part(reply, |end| &end.message)
+    part(reply, End::message)
 }
 
 /// Asks the work to stop. Does not wait; mailbutton_reply_wait then comes to its end soon. From any thread.
@@ -281,7 +281,7 @@ pub extern "C" fn mailbutton_reply_free(reply: Option<Box<mailbutton_reply>>) {
     catch_unwind(AssertUnwindSafe(|| drop(reply))).ok();
 }
 
-fn part(reply: Option<&mailbutton_reply>, of: impl FnOnce(&End) -> &CString) -> *const c_char {
+fn part(reply: Option<&mailbutton_reply>, of: impl FnOnce(&End) -> &CStr) -> *const c_char {
     let text = || reply.and_then(|reply| reply.0.end()).map_or(ptr::null(), |end| of(end).as_ptr());
     catch_unwind(AssertUnwindSafe(text)).unwrap_or(ptr::null())
 }

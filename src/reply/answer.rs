@@ -1,5 +1,7 @@
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::fmt;
 
+use once_cell::race::OnceBox;
 use serde_json::{Map, Value, json};
 
 use super::Status;
@@ -15,6 +17,9 @@ pub struct Answer {
     pub message: String,
     rest: Map<String, Value>,
 }
+
+/// Members that are made when somebody reads the reply: most hosts look at the status alone where all went well.
+pub type Later = Box<dyn Fn() -> Map<String, Value> + Send + Sync>;
 
 impl Answer {
     pub fn new(status: Status, reason: &'static str, message: impl Into<String>) -> Self {
@@ -44,12 +49,7 @@ impl Answer {
         }
     }
 
-    pub fn into_end(self) -> End {
-        let (status, reason, message) = (self.status, text(self.reason), text(&self.message));
-        End { status, reason, message, json: self.into_json() }
-    }
-
-    fn into_json(self) -> CString {
+    fn json(&self, last: Map<String, Value>) -> CString {
         let mut json = json!({
             "status": self.status.code(),
             "status_name": self.status.name(),
@@ -57,19 +57,52 @@ impl Answer {
             "message": self.message,
         });
         if let Some(members) = json.as_object_mut() {
-            members.extend(self.rest);
+            members.extend(self.rest.clone());
+            members.extend(last);
         }
         text(&json.to_string())
     }
 }
 
-/// What an ended reply hands out, in place for as long as the reply lives.
-#[derive(Debug)]
+/// What an ended reply hands out, in place for as long as the reply lives. Each text is made when it is asked for.
 pub struct End {
-    pub status: Status,
-    pub reason: CString,
-    pub message: CString,
-    pub json: CString,
+    answer: Answer,
+    later: Option<Later>,
+    reason: OnceBox<CString>,
+    message: OnceBox<CString>,
+    json: OnceBox<CString>,
+}
+
+impl End {
+    pub fn new(answer: Answer, later: Option<Later>) -> Self {
+        Self { answer, later, reason: OnceBox::new(), message: OnceBox::new(), json: OnceBox::new() }
+    }
+
+    pub fn status(&self) -> Status {
+        self.answer.status
+    }
+
+    pub fn reason(&self) -> &CStr {
+        self.reason.get_or_init(|| Box::new(text(self.answer.reason)))
+    }
+
+    pub fn message(&self) -> &CStr {
+        self.message.get_or_init(|| Box::new(text(&self.answer.message)))
+    }
+
+    pub fn json(&self) -> &CStr {
+        self.json
+            .get_or_init(|| Box::new(self.answer.json(self.later.as_ref().map(|later| later()).unwrap_or_default())))
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End")
+            .field("status", &self.answer.status)
+            .field("reason", &self.answer.reason)
+            .finish_non_exhaustive()
+    }
 }
 
 /// None of our texts has a NUL in it, and JSON writes one as \u0000.

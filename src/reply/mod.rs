@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use once_cell::race::OnceBox;
 use tokio::sync::Notify;
 
-pub use answer::{Answer, End};
+pub use answer::{Answer, End, Later};
 pub use status::Status;
 
 /// What a progress callback is told.
@@ -43,11 +43,25 @@ struct Shared {
     ended: OnceBox<End>,
     canceled: AtomicBool,
     cancel: Notify,
-    waiting: Mutex<VecDeque<Progress>>,
+    waiting: Mutex<Waiting>,
     /// For those who want to hear of progress, and for those who wait for the end alone: waking a thread for each slice of
     /// a document costs more than encrypting it.
     progressed: Condvar,
     ended_now: Condvar,
+}
+
+/// Who waits, and for what. Waking nobody is a call into the system, too: with each step of each email it adds up.
+#[derive(Default)]
+struct Waiting {
+    progress: VecDeque<Progress>,
+    for_progress: usize,
+    for_the_end: usize,
+}
+
+impl Waiting {
+    fn waiters(&mut self, for_progress: bool) -> &mut usize {
+        if for_progress { &mut self.for_progress } else { &mut self.for_the_end }
+    }
 }
 
 /// A pending reply and the job that will end it.
@@ -57,7 +71,7 @@ pub fn pending() -> (Reply, Job) {
         ended: OnceBox::new(),
         canceled: AtomicBool::new(false),
         cancel: Notify::new(),
-        waiting: Mutex::new(VecDeque::new()),
+        waiting: Mutex::default(),
         progressed: Condvar::new(),
         ended_now: Condvar::new(),
     });
@@ -78,37 +92,32 @@ impl Reply {
     pub fn wait(&self, limit: Option<Duration>, mut on_progress: Option<&mut dyn FnMut(&Progress) -> bool>) -> Status {
         if self.shared.process != std::process::id() {
             // Also of an ended reply the lock may be held by a thread that is not there. The first ending counts.
-            return self.shared.end(forked());
+            return self.shared.end(forked(), None);
         }
-        let changed = if on_progress.is_some() { &self.shared.progressed } else { &self.shared.ended_now };
         let until = limit.map(|limit| Instant::now() + limit);
-        let mut queue = self.shared.lock();
+        let mut waiting = self.shared.lock();
         loop {
             if let Some(tell) = &mut on_progress {
                 // What is here now, once: progress that comes while it is told must not hold up who only looks.
-                let batch = std::mem::take(&mut *queue);
-                drop(queue);
+                let batch = std::mem::take(&mut waiting.progress);
+                drop(waiting);
                 for progress in batch {
                     if !tell(&progress) {
                         self.cancel();
                         break;
                     }
                 }
-                queue = self.shared.lock();
+                waiting = self.shared.lock();
             }
-            let is_untold = on_progress.is_some() && !queue.is_empty();
+            let is_untold = on_progress.is_some() && !waiting.progress.is_empty();
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            queue = match (self.shared.ended.get(), left) {
+            waiting = match (self.shared.ended.get(), left) {
                 // After the end nothing is added, so that telling the rest comes to an end too.
                 (Some(_), _) if is_untold => continue,
-                (Some(end), _) => return end.status,
+                (Some(end), _) => return end.status(),
                 (None, Some(Duration::ZERO)) => return Status::Pending,
                 (None, _) if is_untold => continue,
-                (None, None) => changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                (None, Some(left)) => {
-                    let waited = changed.wait_timeout(queue, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
+                (None, left) => self.shared.sleep(waiting, on_progress.is_some(), left),
             };
         }
     }
@@ -116,7 +125,7 @@ impl Reply {
     /// What the reply says; `None` while it is pending.
     pub fn end(&self) -> Option<&End> {
         if self.is_orphan() {
-            self.shared.end(forked());
+            self.shared.end(forked(), None);
         }
         self.shared.ended.get()
     }
@@ -154,43 +163,73 @@ impl Job {
 
     /// Steps queue up until somebody waits; of one step only the newest is kept.
     pub fn progress(&self, progress: Progress) {
-        let mut queue = self.shared.lock();
-        match queue.back_mut() {
+        let mut waiting = self.shared.lock();
+        match waiting.progress.back_mut() {
             Some(last) if last.step == progress.step => *last = progress,
-            _ => queue.push_back(progress),
+            _ => waiting.progress.push_back(progress),
         }
-        drop(queue);
-        self.shared.progressed.notify_all();
+        self.shared.wake(waiting, false);
     }
 
     pub fn end(self, answer: Answer) {
-        self.shared.end(answer);
+        self.shared.end(answer, None);
+    }
+
+    /// With members that are made when somebody reads them.
+    pub fn end_with(self, answer: Answer, later: Later) {
+        self.shared.end(answer, Some(later));
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
         if self.shared.ended.get().is_none() {
-            self.shared.end(Answer::internal());
+            self.shared.end(Answer::internal(), None);
         }
     }
 }
 
 impl Shared {
     /// The first ending counts.
-    fn end(&self, answer: Answer) -> Status {
-        let ended = self.ended.get_or_init(|| Box::new(answer.into_end())).status;
+    fn end(&self, answer: Answer, later: Option<Later>) -> Status {
+        let ended = self.ended.get_or_init(|| Box::new(End::new(answer, later))).status();
         if self.process == std::process::id() {
             // Taken once, so that nobody is between looking at `ended` and waiting.
-            drop(self.lock());
-            self.progressed.notify_all();
-            self.ended_now.notify_all();
+            self.wake(self.lock(), true);
         }
         ended
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Progress>> {
-        // The queue is whole whatever happened to another holder.
+    /// Without the lock, for which those who wake up would have to wait.
+    fn wake(&self, waiting: MutexGuard<'_, Waiting>, has_ended: bool) {
+        let Waiting { for_progress, for_the_end, .. } = *waiting;
+        drop(waiting);
+        if for_progress > 0 {
+            self.progressed.notify_all();
+        }
+        if has_ended && for_the_end > 0 {
+            self.ended_now.notify_all();
+        }
+    }
+
+    fn sleep<'w>(
+        &self,
+        mut waiting: MutexGuard<'w, Waiting>,
+        for_progress: bool,
+        left: Option<Duration>,
+    ) -> MutexGuard<'w, Waiting> {
+        let changed = if for_progress { &self.progressed } else { &self.ended_now };
+        *waiting.waiters(for_progress) += 1;
+        let mut waiting = match left {
+            None => changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            Some(left) => changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0,
+        };
+        *waiting.waiters(for_progress) -= 1;
+        waiting
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // It is whole whatever happened to another holder.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -247,7 +286,7 @@ mod tests {
         let (reply, job) = pending();
         drop(job);
         assert_eq!(reply.wait(None, None), Status::Internal);
-        assert!(reply.end().unwrap().json.to_str().unwrap().contains("internal"));
+        assert!(reply.end().unwrap().json().to_str().unwrap().contains("internal"));
     }
 
     #[test]
@@ -259,6 +298,25 @@ mod tests {
             }
             job.end(Answer::ok("accepted"));
         });
+    }
+
+    #[test]
+    fn what_is_made_later_is_made_when_it_is_read_and_stays_in_place() {
+        let (reply, job) = pending();
+        let made = Arc::new(AtomicBool::new(false));
+        let later = {
+            let made = Arc::clone(&made);
+            Box::new(move || {
+                made.store(true, Ordering::Release);
+                serde_json::Map::from_iter([("steps".to_owned(), serde_json::Value::from(7))])
+            })
+        };
+        job.end_with(Answer::ok("accepted").with("message_id", "x"), later);
+        assert_eq!(reply.wait(None, None), Status::Ok);
+        let end = reply.end().unwrap();
+        assert_eq!((end.reason(), end.message(), made.load(Ordering::Acquire)), (c"accepted", c"", false));
+        assert!(end.json().to_str().unwrap().ends_with(r#""message_id":"x","steps":7}"#), "{:?}", end.json());
+        assert!(made.load(Ordering::Acquire) && std::ptr::eq(end.json(), end.json()));
     }
 
     #[test]
