@@ -16,16 +16,14 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// `chunking`: the hosts that the program knows to do CHUNKING well.
-    pub fn new(settings: Settings, email: Email, chunking: &[String]) -> Result<Self, Fault> {
+    pub fn new(settings: Settings, email: Email) -> Result<Self, Fault> {
         let Settings { sender_name, copy_to, reply_to, route } = settings;
         match route {
-            Route::Smtp { mut server, sender } => {
-                server.chunks_well = chunking.contains(&server.host);
+            Route::Smtp { server, sender } => {
                 let name = Some(sender_name).filter(|name| !name.is_empty());
                 let sender = email::Sender { from: Mailbox { name, address: sender }, copy_to, reply_to };
                 let message = Arc::new(email::compose(&email, &sender)?);
-                Ok(Self::Smtp(Submission { server: Arc::new(*server), message, partial: email.partial }))
+                Ok(Self::Smtp(Submission { server, message, partial: email.partial }))
             }
             Route::Http(relay) => {
                 let recipients = email::recipients(&email, &copy_to);

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use once_cell::race::OnceBox;
 use serde_json::Value;
 
-use crate::form::{self, Purpose, Schemas, Sheet, Stored, Values};
+use crate::form::{self, Purpose, Route, Schemas, Sheet, Stored, Values};
 use crate::guide::Texts;
 use crate::input::Faults;
 use crate::reply::{Answer, Reply, Status};
@@ -45,8 +45,22 @@ pub struct Account {
     schemas: OnceBox<Schemas>,
     /// Made with the first piece of work.
     step_texts: OnceBox<Arc<StepTexts>>,
+    /// The saved settings that were checked last.
+    ready: ArcSwapOption<Ready>,
     /// Started with the first piece of work, and anew in a child after `fork()`.
     worker: ArcSwapOption<Worker>,
+}
+
+/// Settings that passed their checks, and what they were made of.
+struct Ready {
+    saved: Arc<Saved>,
+    settings: Arc<form::Settings>,
+}
+
+impl Ready {
+    fn is_of(&self, saved: &Arc<Saved>) -> bool {
+        Arc::ptr_eq(&self.saved, saved) || self.saved == *saved
+    }
 }
 
 /// Why an update of the settings did not happen.
@@ -70,6 +84,7 @@ impl Account {
             network: Arc::new(network),
             schemas: OnceBox::new(),
             step_texts: OnceBox::new(),
+            ready: ArcSwapOption::empty(),
             worker: ArcSwapOption::empty(),
         })
     }
@@ -91,7 +106,7 @@ impl Account {
         };
         let mut faults = Faults::new();
         let values = match values_json {
-            None => stored.as_ref().map_or_else(Values::default, saved::values),
+            None => stored.as_deref().map_or_else(Values::default, saved::values),
             Some(text) => match crate::input::parse("values_json", text, MAX_JSON) {
                 Ok(json) => Values::from_json(json, "values_json", &mut faults),
                 Err(fault) => return fault::refuse(&self.texts, &[fault], Status::BadCall),
@@ -100,7 +115,7 @@ impl Account {
         if !faults.is_empty() {
             return fault::refuse(&self.texts, &faults, Status::BadSettings);
         }
-        let kept = stored.as_ref().map(saved::stored);
+        let kept = stored.as_deref().map(saved::stored);
         let sheet = Sheet { values: &values, stored: kept.as_ref() };
         let schemas = self.schemas.get_or_init(|| Box::new(Schemas::new(&self.texts)));
         let answer = match &problem {
@@ -154,6 +169,8 @@ impl Account {
     }
 
     pub fn settings_clear(&self) -> Answer {
+        // The secrets with them.
+        self.ready.store(None);
         match self.store.clear() {
             Ok(()) => Answer::ok("cleared"),
             Err(error) => saved::failed(&self.texts, &error),
@@ -188,16 +205,32 @@ impl Account {
         Arc::clone(self.step_texts.get_or_init(|| Box::new(Arc::new(StepTexts::new(&self.texts)))))
     }
 
-    /// The saved settings, ready for use.
-    fn settings(&self) -> Result<form::Settings, Answer> {
+    /// The saved settings, ready for use. What is saved is looked at each time; checked, only where it is not what it was.
+    fn settings(&self) -> Result<Arc<form::Settings>, Answer> {
         let saved = self.store.load().map_err(|error| saved::failed(&self.texts, &error))?;
-        let Some(saved) = saved else { return Err(saved::not_configured(&self.texts)) };
-        self.checked(&saved::values(&saved), Some(&saved::stored(&saved)), Purpose::Save)
+        let Some(saved) = saved else {
+            self.ready.store(None);
+            return Err(saved::not_configured(&self.texts));
+        };
+        if let Some(ready) = self.ready.load().as_deref().filter(|ready| ready.is_of(&saved)) {
+            return Ok(Arc::clone(&ready.settings));
+        }
+        let settings = self.checked(&saved::values(&saved), Some(&saved::stored(&saved)), Purpose::Save)?;
+        let settings = Arc::new(settings);
+        self.ready.store(Some(Arc::new(Ready { saved, settings: Arc::clone(&settings) })));
+        Ok(settings)
     }
 
     fn checked(&self, values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Result<form::Settings, Answer> {
         let checked = form::check(values, stored, purpose);
-        checked.settings.ok_or_else(|| fault::refuse(&self.texts, &checked.faults, Status::BadSettings))
+        let refuse = || fault::refuse(&self.texts, &checked.faults, Status::BadSettings);
+        let mut settings = checked.settings.ok_or_else(refuse)?;
+        if let Route::Smtp { server, .. } = &mut settings.route
+            && self.network.chunking.contains(&server.host)
+        {
+            Arc::make_mut(server).chunks_well = true;
+        }
+        Ok(settings)
     }
 }
 
@@ -206,5 +239,51 @@ impl Drop for Account {
         if let Some(worker) = self.worker.swap(None) {
             Worker::release(worker);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(account: &Account, host: &str) {
+        let json = format!(r#"{{"smtp_host": "{host}", "smtp_port": 587, "email_address": "ana@example.com"}}"#);
+        assert_eq!(account.settings_set(&json).status, Status::Ok);
+    }
+
+    fn host(settings: &form::Settings) -> &str {
+        match &settings.route {
+            Route::Smtp { server, .. } => &server.host,
+            Route::Http(_) => panic!("http"),
+        }
+    }
+
+    #[test]
+    fn settings_are_checked_once_for_each_time_that_they_are_saved() {
+        let account = Account::open(Some(r#"{"chunking": ["two.example.com"]}"#)).unwrap();
+        save(&account, "one.example.com");
+        let one = account.settings().unwrap();
+        assert!(Arc::ptr_eq(&one, &account.settings().unwrap()));
+        save(&account, "two.example.com");
+        let two = account.settings().unwrap();
+        assert_eq!((host(&one), host(&two)), ("one.example.com", "two.example.com"));
+        assert!(matches!(&two.route, Route::Smtp { server, .. } if server.chunks_well));
+        account.settings_clear();
+        assert_eq!(account.settings().unwrap_err().reason, "not_configured");
+        assert!(account.ready.load().is_none(), "the password goes with the settings");
+    }
+
+    #[test]
+    fn what_another_account_saved_in_the_file_is_used() {
+        let folder = std::env::temp_dir().join(format!("mailbutton-account-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let options = format!(r#"{{"store": "{}"}}"#, folder.join("settings").display());
+        let (one, other) = (Account::open(Some(&options)).unwrap(), Account::open(Some(&options)).unwrap());
+        save(&one, "one.example.com");
+        let before = one.settings().unwrap();
+        assert!(Arc::ptr_eq(&before, &one.settings().unwrap()), "the same bytes are not checked again");
+        save(&other, "two.example.com");
+        assert_eq!(host(&one.settings().unwrap()), "two.example.com");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

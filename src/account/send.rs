@@ -39,9 +39,9 @@ pub fn document(
     }
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
-    let settings = account.settings()?;
+    let settings = account.settings()?.as_ref().clone();
     let total = email.total.or(account.network.deadlines.total);
-    let delivery = Delivery::new(settings, email, &account.network.chunking).map_err(|fault| refuse(&[fault]))?;
+    let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
     start(account, Work { delivery, total, tested: None, has_transcript: false })
 }
 
@@ -61,11 +61,11 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         return Err(fault::refuse(texts, &faults, Status::BadEmail));
     }
     let mut settings = match unsaved {
-        None => account.settings()?,
+        None => account.settings()?.as_ref().clone(),
         Some(values) => {
             // A store that cannot be read has no secret to add; values that need none can be tested all the same.
             let saved = account.store.load().ok().flatten();
-            account.checked(&values, saved.as_ref().map(saved::stored).as_ref(), Purpose::Test)?
+            account.checked(&values, saved.as_deref().map(saved::stored).as_ref(), Purpose::Test)?
         }
     };
     // A test is for the one who makes it: the archive gets no copy.
@@ -79,8 +79,8 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         },
     };
     let email = Email::test(recipient.clone(), texts.get("test_subject"), &texts.get("test_body"));
-    let delivery = Delivery::new(settings, email, &account.network.chunking)
-        .map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
+    let delivery =
+        Delivery::new(settings, email).map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
     let total = Some(total.unwrap_or(account.network.deadlines.test));
     let tested = Some(recipient.address.as_str().to_owned());
     start(account, Work { delivery, total, tested, has_transcript })

@@ -1,6 +1,7 @@
 //! Judges the values of a form: everything that is wrong at once, and the settings if nothing is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -224,7 +225,7 @@ impl Checker<'_> {
                 allow_insecure_login: values.flag("allow_insecure_login"),
                 chunks_well: false,
             };
-            Route::Smtp { server: Box::new(server), sender: parts.sender? }
+            Route::Smtp { server: Arc::new(server), sender: parts.sender? }
         };
         Some(Settings {
             sender_name: values.text("sender_name").to_owned(),

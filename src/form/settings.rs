@@ -1,6 +1,7 @@
 //! The settings that a checked form gives, in the types of those who use them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::email::{Address, Mailbox};
 use crate::secret::Secret;
@@ -18,7 +19,7 @@ pub struct Settings {
 
 #[derive(Clone, Debug)]
 pub enum Route {
-    Smtp { server: Box<Server>, sender: Address },
+    Smtp { server: Arc<Server>, sender: Address },
     Http(Box<Relay>),
 }
 

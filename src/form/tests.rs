@@ -50,7 +50,7 @@ fn told(checked: &Checked) -> Vec<(&str, &'static str)> {
 
 fn server(values: &Values) -> Server {
     match save(values).settings.expect("settings").route {
-        Route::Smtp { server, .. } => *server,
+        Route::Smtp { server, .. } => (*server).clone(),
         Route::Http(_) => panic!("http"),
     }
 }

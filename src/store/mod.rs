@@ -105,10 +105,10 @@ impl Store {
     }
 
     /// Reads the file each time: what another process saved is seen.
-    pub fn load(&self) -> Result<Option<Saved>, StoreError> {
+    pub fn load(&self) -> Result<Option<Arc<Saved>>, StoreError> {
         match &self.0 {
-            Place::Memory(cell) => Ok(cell.load().as_deref().cloned()),
-            Place::File(file) => file.load(),
+            Place::Memory(cell) => Ok(cell.load_full()),
+            Place::File(file) => Ok(file.load()?.map(Arc::new)),
         }
     }
 
