@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ffi", &["account", "reply"]),
     ("account", &["form", "store", "email", "transport", "guide", "reply", "input", "secret"]),
     ("form", &["email", "guide", "input", "secret", "transport"]),
-    ("guide", &["transport"]),
+    ("guide", &["input", "transport"]),
     ("transport", &["email", "secret"]),
     ("email", &["input"]),
     ("store", &["secret"]),

@@ -18,7 +18,7 @@ use once_cell::race::OnceBox;
 use serde_json::Value;
 
 use crate::form::{self, Purpose, Route, Schemas, Sheet, Stored, Values};
-use crate::guide::Texts;
+use crate::guide::{Providers, Texts};
 use crate::input::Faults;
 use crate::reply::{Answer, Reply, Status};
 use crate::store::{Saved, Store, StoreError};
@@ -40,6 +40,7 @@ const MAX_EMAIL_JSON: usize = 64 * 1024 * 1024;
 pub struct Account {
     texts: Arc<Texts>,
     store: Store,
+    providers: Arc<Providers>,
     network: Arc<NetworkOptions>,
     /// Made with the first form.
     schemas: OnceBox<Schemas>,
@@ -77,10 +78,11 @@ impl From<StoreError> for NotSaved {
 
 impl Account {
     pub fn open(options_json: Option<&str>) -> Result<Self, Answer> {
-        let Options { texts, store, network } = options::read(options_json)?;
+        let Options { texts, store, providers, network } = options::read(options_json)?;
         Ok(Self {
             texts: Arc::new(texts),
             store,
+            providers: Arc::new(providers),
             network: Arc::new(network),
             schemas: OnceBox::new(),
             step_texts: OnceBox::new(),
@@ -116,7 +118,7 @@ impl Account {
             return fault::refuse(&self.texts, &faults, Status::BadSettings);
         }
         let kept = stored.as_deref().map(saved::stored);
-        let sheet = Sheet { values: &values, stored: kept.as_ref() };
+        let sheet = Sheet { values: &values, stored: kept.as_ref(), providers: &self.providers };
         let schemas = self.schemas.get_or_init(|| Box::new(Schemas::new(&self.texts)));
         let answer = match &problem {
             None => Answer::ok("form"),
@@ -136,7 +138,7 @@ impl Account {
         };
         let saved = self.store.update(|before: Option<Saved>| {
             let stored = before.as_ref().map(saved::stored);
-            let checked = form::check(&values, stored.as_ref(), Purpose::Save);
+            let checked = form::check(&self.providers, &values, stored.as_ref(), Purpose::Save);
             // A value that could not be read is not missing besides.
             let is_new = |fault: &Fault| faults.iter().all(|told| told.place != fault.place);
             let others = checked.faults.into_iter().filter(is_new);
@@ -221,12 +223,18 @@ impl Account {
         Ok(settings)
     }
 
+    /// Whether a server is known to do CHUNKING well: by the program, or by the table of providers.
+    fn chunks_well(&self, host: &str) -> bool {
+        let is_named = self.network.chunking.iter().any(|known| known == host);
+        is_named || self.providers.of_host(host).is_some_and(|provider| provider.chunks_well)
+    }
+
     fn checked(&self, values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Result<form::Settings, Answer> {
-        let checked = form::check(values, stored, purpose);
+        let checked = form::check(&self.providers, values, stored, purpose);
         let refuse = || fault::refuse(&self.texts, &checked.faults, Status::BadSettings);
         let mut settings = checked.settings.ok_or_else(refuse)?;
         if let Route::Smtp { server, .. } = &mut settings.route
-            && self.network.chunking.contains(&server.host)
+            && self.chunks_well(&server.host)
         {
             Arc::make_mut(server).chunks_well = true;
         }

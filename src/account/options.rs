@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::form::host_name;
-use crate::guide::Texts;
+use crate::guide::{Provider, Providers, Texts};
 use crate::input::{Blame, Fault, Faults, Object, parse};
 use crate::reply::{Answer, Status};
 use crate::secret::Secret;
@@ -26,6 +26,7 @@ const LONGEST_DEADLINE: u64 = 24 * 60 * 60 * 1000;
 pub struct Options {
     pub texts: Texts,
     pub store: Store,
+    pub providers: Providers,
     pub network: NetworkOptions,
 }
 
@@ -77,6 +78,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         connections: connections(&mut object, &mut faults),
         chunking: chunking(&mut object, &mut faults),
     };
+    let providers = providers(&mut object, &mut faults);
     object.end(&mut faults);
     if !faults.is_empty() {
         return Err(refuse(&texts, &faults));
@@ -85,7 +87,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         None => Store::memory(),
         Some(path) => Store::file(Path::new(&path), key).map_err(|error| saved::failed(&texts, &error))?,
     };
-    Ok(Options { texts, store, network })
+    Ok(Options { texts, store, providers, network })
 }
 
 fn key_source(object: &mut Object, has_store: bool, faults: &mut Faults) -> KeySource {
@@ -189,6 +191,13 @@ fn chunking(object: &mut Object, faults: &mut Faults) -> Vec<String> {
         }
     }
     hosts
+}
+
+/// The host's own rows, which are read as strictly as the embedded ones.
+fn providers(object: &mut Object, faults: &mut Faults) -> Providers {
+    let rows = object.list("providers", faults).unwrap_or_default();
+    let numbered = rows.into_iter().enumerate();
+    Providers::new(numbered.filter_map(|(at, row)| Provider::read(row, format!("providers[{at}]"), faults)).collect())
 }
 
 fn deadlines(object: &mut Object, faults: &mut Faults) -> Deadlines {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::email::Role;
-use crate::guide::{Problem, Refused, Situation, Texts, explain, provider_of_login};
+use crate::guide::{Problem, Providers, Refused, Situation, Texts, explain};
 use crate::reply::{Answer, Status};
 use crate::transport::smtp::{Security, Submission};
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
@@ -72,6 +72,7 @@ pub fn status_of(ending: Ending) -> Status {
 /// What is told at once. What happened on the way stands in the [`Course`].
 pub fn answer(
     texts: &Texts,
+    providers: &Providers,
     delivery: &Delivery,
     ended: &Result<Ending, Failure>,
     journal: &Journal,
@@ -85,7 +86,7 @@ pub fn answer(
             };
             Answer::new(Status::Ok, ending.reason(), message)
         }
-        Err(failure) => failed(texts, delivery, failure, journal),
+        Err(failure) => failed(texts, providers, delivery, failure, journal),
     };
     let (message_id, key) = match delivery {
         Delivery::Smtp(Submission { message, .. }) => (Some(message.message_id.clone()), None),
@@ -161,7 +162,7 @@ impl Course {
     }
 }
 
-fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
+fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
     let step = journal.step();
     let proxy = journal.steps().pop().and_then(|last| last.found.proxy);
     let recipients = delivery.recipients();
@@ -178,7 +179,7 @@ fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journ
         .position(is_refused)
         .and_then(|at| recipients.get(at))
         .map(|(address, role)| Refused { address, is_copy: *role == Role::Copy });
-    let situation = Situation { refused, proxy: proxy.as_deref(), ..situation(delivery, failure, step) };
+    let situation = Situation { refused, proxy: proxy.as_deref(), ..situation(providers, delivery, failure, step) };
     let Problem { message, advice } = explain(texts, &situation);
     let advice: Vec<Value> = advice
         .into_iter()
@@ -198,10 +199,16 @@ fn failed(texts: &Texts, delivery: &Delivery, failure: &Failure, journal: &Journ
         .with_some("size", size)
 }
 
-fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step>) -> Situation<'s> {
+fn situation<'s>(
+    providers: &'s Providers,
+    delivery: &'s Delivery,
+    failure: &'s Failure,
+    step: Option<Step>,
+) -> Situation<'s> {
     match delivery {
         Delivery::Smtp(Submission { server, message, .. }) => {
             let username = server.login.as_ref().map_or("", |login| login.username.as_str());
+            let sender = message.sender.as_str();
             Situation {
                 failure,
                 step,
@@ -213,8 +220,8 @@ fn situation<'s>(delivery: &'s Delivery, failure: &'s Failure, step: Option<Step
                     Security::None => "none",
                 },
                 username,
-                sender: message.sender.as_str(),
-                provider: provider_of_login(&server.host, username),
+                sender,
+                provider: providers.of_login(&server.host, if username.contains('@') { username } else { sender }),
                 proxy: None,
                 refused: None,
             }

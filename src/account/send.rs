@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::email::{self, Email, Mailbox};
 use crate::form::{Purpose, Route, Values};
-use crate::guide::Texts;
+use crate::guide::{Providers, Texts};
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Job, Progress, Reply, Status, pending};
 use crate::transport::{Ending, Failure, Journal, Network, Step};
@@ -108,9 +108,9 @@ struct Work {
 fn start(account: &Account, work: Work) -> Result<Reply, Answer> {
     let worker = worker(account)?;
     let (reply, job) = pending();
-    let texts = Arc::clone(&account.texts);
-    let steps = account.step_texts();
-    worker.submit(move |network| Box::pin(run(network, texts, steps, work, job)));
+    let (texts, providers) = (Arc::clone(&account.texts), Arc::clone(&account.providers));
+    let words = Words { texts, providers, steps: account.step_texts() };
+    worker.submit(move |network| Box::pin(run(network, words, work, job)));
     Ok(reply)
 }
 
@@ -132,7 +132,15 @@ fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
     }
 }
 
-async fn run(network: Rc<Network>, texts: Arc<Texts>, steps: Arc<StepTexts>, work: Work, job: Job) {
+/// What the reply is put into words with.
+struct Words {
+    texts: Arc<Texts>,
+    providers: Arc<Providers>,
+    steps: Arc<StepTexts>,
+}
+
+async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
+    let Words { texts, providers, steps } = words;
     let Work { delivery, total, tested, has_transcript } = work;
     let job = Rc::new(job);
     let listener = {
@@ -157,7 +165,7 @@ async fn run(network: Rc<Network>, texts: Arc<Texts>, steps: Arc<StepTexts>, wor
         journal.failed(failure);
     }
     journal.finish(*ending);
-    let answer = report::answer(&texts, &delivery, &ended, &journal, tested.as_deref());
+    let answer = report::answer(&texts, &providers, &delivery, &ended, &journal, tested.as_deref());
     let course = report::Course::of(&delivery, &journal);
     // The listener holds the other half of the job; with the journal it is gone. The document goes before the host hears of
     // the end, so that it never finds two of them in memory.

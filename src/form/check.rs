@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::email::{Address, Mailbox, check_header_text, parse_mailboxes};
-use crate::guide::{Provider, provider_of_login};
+use crate::guide::{Provider, Providers};
 use crate::input::{Fault, Faults};
 use crate::secret::Secret;
 use crate::transport::http::Relay;
@@ -14,6 +14,7 @@ use crate::transport::smtp::{Credential, Login, Security, Server};
 use crate::transport::{Fingerprint, Trust};
 
 use super::fields::{FIELDS, Field, Kind};
+use super::provider::of_server;
 use super::server_name;
 use super::settings::{Belonging, Route, Settings, Stored};
 use super::values::Values;
@@ -30,12 +31,13 @@ pub enum Purpose {
     Test,
 }
 
-pub struct Checked {
+pub struct Checked<'p> {
     /// By key, at most one for each field.
     pub faults: Faults,
     /// Key and code of the text.
     pub warnings: Vec<(&'static str, &'static str)>,
-    pub provider: Option<&'static Provider>,
+    /// The one that runs the server.
+    pub provider: Option<&'p Provider>,
     /// There if nothing is at fault.
     pub settings: Option<Settings>,
     /// What the store would keep: the shown fields only, so that nothing hidden comes back later.
@@ -43,20 +45,14 @@ pub struct Checked {
     pub secrets: BTreeMap<String, Secret>,
 }
 
-pub fn check(values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Checked {
-    let mut checker = Checker { values, faults: Faults::new(), purpose };
+pub fn check<'p>(providers: &'p Providers, values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Checked<'p> {
+    let provider = of_server(providers, values);
+    let mut checker = Checker { values, provider, faults: Faults::new(), purpose };
     let parts = checker.parts();
     let secrets = checker.secrets(stored);
     checker.agreement(&parts, &secrets);
     let settings = if checker.faults.is_empty() { checker.settings(parts, &secrets) } else { None };
-    Checked {
-        warnings: warnings(values),
-        provider: provider(values),
-        settings,
-        kept: kept(values),
-        secrets,
-        faults: checker.faults,
-    }
+    Checked { warnings: warnings(values), provider, settings, kept: kept(values), secrets, faults: checker.faults }
 }
 
 /// What the stored secrets belong to, given the values that were stored with them.
@@ -88,6 +84,7 @@ struct Parts {
 
 struct Checker<'c> {
     values: &'c Values,
+    provider: Option<&'c Provider>,
     faults: Faults,
     purpose: Purpose,
 }
@@ -196,7 +193,7 @@ impl Checker<'_> {
             self.faults.push(Fault::input("allow_insecure_login", "insecure_login"));
         }
         if values.flag("allow_untrusted_certificate")
-            && let Some(provider) = provider(values)
+            && let Some(provider) = self.provider
         {
             self.faults.retain(|fault| fault.place != "trusted_certificate");
             self.faults.push(
@@ -259,15 +256,6 @@ fn security(values: &Values, port: u16) -> Security {
         _ if port == 465 => Security::Tls,
         _ => Security::StartTls,
     }
-}
-
-fn provider(values: &Values) -> Option<&'static Provider> {
-    if values.text("protocol") != "smtp" {
-        return None;
-    }
-    // By the name that is looked up, not by the letters that were typed: there is more than one way to type it.
-    let host = server_name::host("smtp_host", values.text("smtp_host")).ok()?;
-    provider_of_login(&host, values.text("username"))
 }
 
 /// A field has room for one sentence: the first fault of its list is told, under the field's own key.

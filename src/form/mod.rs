@@ -3,6 +3,7 @@
 
 mod check;
 mod fields;
+mod provider;
 mod render;
 mod schema;
 mod server_name;

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::guide::{AppPassword, Provider, Texts};
+use crate::guide::{AppPassword, Provider, Providers, Texts};
 use crate::input::{Fault, Faults};
 
 use super::check::{Checked, Purpose, check};
 use super::fields::{FIELDS, Field, Kind};
+use super::provider;
 use super::schema::Schemas;
 use super::settings::Stored;
 use super::values::Values;
@@ -15,16 +16,21 @@ use super::values::Values;
 pub struct Sheet<'s> {
     pub values: &'s Values,
     pub stored: Option<&'s Stored>,
+    pub providers: &'s Providers,
 }
 
 pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
-    let saving = check(sheet.values, sheet.stored, Purpose::Save);
-    let testing = check(sheet.values, sheet.stored, Purpose::Test);
-    let fields: Vec<Value> = FIELDS.iter().map(|field| render_field(texts, sheet, &saving, field)).collect();
+    let saving = check(sheet.providers, sheet.values, sheet.stored, Purpose::Save);
+    let testing = check(sheet.providers, sheet.values, sheet.stored, Purpose::Test);
+    let provider = provider::recognise(sheet.providers, sheet.values);
+    let of_field = |field| render_field(texts, sheet, &saving, provider, field);
+    let fields: Vec<Value> = FIELDS.iter().map(of_field).collect();
     let buttons = vec![button(texts, "test", &testing.faults), button(texts, "update", &saving.faults)];
     let mut form = Map::new();
     form.insert("fields".to_owned(), fields.into());
     form.insert("buttons".to_owned(), buttons.into());
+    form.insert("provider".to_owned(), provider.map(|it| provider::render(texts, it)).into());
+    form.insert("proposal".to_owned(), provider.map(|it| provider::proposal(texts, it, sheet.values)).into());
     schemas.add_to(&mut form);
     Value::Object(form)
 }
@@ -39,7 +45,13 @@ fn button(texts: &Texts, key: &str, faults: &Faults) -> Value {
     })
 }
 
-fn render_field(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked, field: &Field) -> Value {
+fn render_field(
+    texts: &Texts,
+    sheet: &Sheet<'_>,
+    checked: &Checked<'_>,
+    provider: Option<&Provider>,
+    field: &Field,
+) -> Value {
     let Sheet { values, .. } = sheet;
     let key = field.key;
     let visible = field.shown.holds(values);
@@ -53,7 +65,7 @@ fn render_field(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked, field: &Fie
     put("key", key.into());
     put("type", field.kind.name().into());
     put("label", texts.get(&format!("field-{key}")).into());
-    put("help", help(texts, checked.provider, key).into());
+    put("help", help(texts, provider, key).into());
     put("placeholder", texts.find(&format!("placeholder-{key}"), &[]).into());
     put("choices", choices(texts, field));
     put("required", (visible && field.required.holds(values)).into());
@@ -77,7 +89,7 @@ fn is_blank(value: &Value) -> bool {
 }
 
 /// An established provider's certificate needs no trust of its own: the box cannot be ticked there, only unticked.
-fn is_enabled(sheet: &Sheet<'_>, checked: &Checked, field: &Field) -> bool {
+fn is_enabled(sheet: &Sheet<'_>, checked: &Checked<'_>, field: &Field) -> bool {
     field.shown.holds(sheet.values)
         && (field.key != "allow_untrusted_certificate" || checked.provider.is_none() || sheet.values.flag(field.key))
 }
@@ -90,7 +102,7 @@ fn help(texts: &Texts, provider: Option<&Provider>, key: &str) -> String {
             AppPassword::NotForLong => Some("not_for_long"),
             AppPassword::NoPassword => Some("no_password"),
             AppPassword::Key => Some("key"),
-            AppPassword::Unknown => None,
+            AppPassword::NotNeeded | AppPassword::Unknown => None,
         };
         if let Some(variant) = variant {
             return texts.with(&format!("help-password-{variant}"), &[("provider", provider.name.clone())]);

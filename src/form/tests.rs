@@ -1,10 +1,11 @@
 //! The rules of the form, one test for each row of promises.
 
+use once_cell::race::OnceBox;
 use serde_json::{Value, json};
 
-use super::check::{Checked, check};
+use super::check::Checked;
 use super::{FIELDS, Purpose, Route, Schemas, Sheet, Stored, Values, belonging, render};
-use crate::guide::Texts;
+use crate::guide::{Provider, Providers, Texts};
 use crate::input::Faults;
 use crate::secret::Secret;
 use crate::transport::Trust;
@@ -40,11 +41,20 @@ fn values(json: Value) -> Values {
     values
 }
 
-fn save(values: &Values) -> Checked {
+fn check(values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Checked<'static> {
+    super::check(providers(), values, stored, purpose)
+}
+
+fn providers() -> &'static Providers {
+    static PROVIDERS: OnceBox<Providers> = OnceBox::new();
+    PROVIDERS.get_or_init(Box::default)
+}
+
+fn save(values: &Values) -> Checked<'static> {
     check(values, None, Purpose::Save)
 }
 
-fn told(checked: &Checked) -> Vec<(&str, &'static str)> {
+fn told<'c>(checked: &'c Checked<'_>) -> Vec<(&'c str, &'static str)> {
     checked.faults.iter().map(|fault| (fault.place.as_str(), fault.code)).collect()
 }
 
@@ -275,7 +285,7 @@ fn no_form_ever_holds_a_secret() {
     let values = smtp(json!({"password": "hunter2-typed"}));
     let stored = stored(&smtp(json!({"password": "hunter2-stored"})));
     let schemas = Schemas::new(&texts);
-    let form = render(&texts, &schemas, &Sheet { values: &values, stored: Some(&stored) });
+    let form = render(&texts, &schemas, &Sheet { values: &values, stored: Some(&stored), providers: providers() });
     assert!(!form.to_string().contains("hunter2"));
     let field = |key: &str| form["fields"].as_array().unwrap().iter().find(|it| it["key"] == key).unwrap().clone();
     assert_eq!((&field("password")["has_value"], &field("password")["value"]), (&json!(true), &Value::Null));
@@ -283,8 +293,141 @@ fn no_form_ever_holds_a_secret() {
     assert_eq!(form["fields"].as_array().unwrap().len(), FIELDS.len());
     // A form that was just opened does not complain; its buttons say why they are off.
     let empty = Values::default();
-    let form = render(&texts, &schemas, &Sheet { values: &empty, stored: None });
+    let form = render(&texts, &schemas, &Sheet { values: &empty, stored: None, providers: providers() });
     assert!(form["fields"].as_array().unwrap().iter().all(|field| field["error"].is_null()), "{form:#}");
     assert_eq!(form["buttons"][1]["enabled"], false);
     assert_eq!(form["buttons"][1]["why_not"]["code"], "fields");
+}
+
+fn form(json: Value) -> Value {
+    form_of(providers(), json)
+}
+
+fn form_of(providers: &Providers, json: Value) -> Value {
+    let texts = Texts::new("Ledger");
+    render(&texts, &Schemas::new(&texts), &Sheet { values: &values(json), stored: None, providers })
+}
+
+#[test]
+fn an_address_alone_gives_the_settings_of_each_provider() {
+    let mut count = 0;
+    for row in serde_json::from_str::<Vec<Value>>(include_str!("../guide/providers.json")).unwrap() {
+        for domain in row["domains"].as_array().into_iter().flatten().map(|it| it.as_str().unwrap()) {
+            let address = format!("ana.pop@{domain}");
+            let shown = form(json!({"email_address": address}));
+            assert_eq!(shown["provider"]["id"], row["id"], "{domain}");
+            let Some(server) = row["servers"].get(0) else {
+                assert_eq!(shown["proposal"], Value::Null, "{domain}");
+                continue;
+            };
+            let patch = &shown["proposal"]["patch"];
+            assert_eq!((&patch["smtp_host"], &patch["smtp_port"]), (&server["host"], &server["port"]), "{domain}");
+            let username = match row["username"].as_str() {
+                Some("address") => address.as_str().into(),
+                Some("local_part") => "ana.pop".into(),
+                _ => Value::Null,
+            };
+            assert_eq!(patch["username"], username, "{domain}");
+            // Merged into the form, they are what the row says, and nothing is left to propose.
+            let mut merged = json!({"email_address": address, "password": "secret"});
+            merge(&mut merged, patch.clone());
+            let merged_values = values(merged.clone());
+            let checked = save(&merged_values);
+            assert_eq!(told(&checked), [], "{domain}");
+            let Some(Route::Smtp { server: used, sender }) = checked.settings.map(|it| it.route) else { panic!() };
+            let means = if server["security"] == "tls" { Security::Tls } else { Security::StartTls };
+            assert_eq!((used.security, sender.as_str()), (means, address.as_str()), "{domain}");
+            assert_eq!(form(merged)["proposal"], Value::Null, "{domain}");
+            count += 1;
+        }
+    }
+    assert!(count > 500, "{count}");
+}
+
+#[test]
+fn a_server_name_gives_the_rest() {
+    let patch = |json| form(json)["proposal"]["patch"].clone();
+    assert_eq!(patch(json!({"smtp_host": "SMTP.SendGrid.net."})), json!({"smtp_port": 587, "username": "apikey"}));
+    assert_eq!(patch(json!({"smtp_host": "smtp.mailgun.org"})), json!({"smtp_port": 465}));
+    assert_eq!(
+        patch(json!({"smtp_host": "smtp.gmail.com", "email_address": "ana@firm.example"})),
+        json!({"smtp_port": 465, "username": "ana@firm.example"})
+    );
+    // The mode that belongs to the port that was typed.
+    let resend = json!({"smtp_host": "smtp.resend.com", "smtp_port": "2465", "username": "resend"});
+    assert_eq!(patch(resend), json!({"smtp_security": "tls"}));
+}
+
+#[test]
+fn what_was_typed_is_never_overwritten() {
+    let proposal = |json| form(json)["proposal"].clone();
+    let typed = json!({"username": "ana@gmail.com", "smtp_port": 587});
+    assert_eq!(proposal(typed)["patch"], json!({"smtp_host": "smtp.gmail.com"}));
+    let typed = json!({"username": "me", "email_address": "ana@web.de"});
+    assert_eq!(proposal(typed)["patch"], json!({"smtp_host": "smtp.web.de", "smtp_port": 587}));
+    for complete_or_strange in [
+        json!({"username": "ana@gmail.com", "smtp_host": "smtp.gmail.com", "smtp_port": 465}),
+        // Another server, a port that the provider does not have, a name that is none, another protocol.
+        json!({"username": "ana@gmail.com", "smtp_host": "mail.firm.example"}),
+        json!({"username": "ana@gmail.com", "smtp_port": 2525}),
+        json!({"username": "ana@gmail.com", "smtp_port": "x"}),
+        json!({"username": "ana@gmail.com", "smtp_host": "smtp.gmail.com:465"}),
+        json!({"username": "ana@gmail.com", "protocol": "http"}),
+        json!({"username": "ana@firm.example"}),
+        json!({}),
+    ] {
+        assert_eq!(proposal(complete_or_strange.clone()), Value::Null, "{complete_or_strange}");
+    }
+}
+
+#[test]
+fn the_provider_comes_with_its_steps() {
+    let gmail = form(json!({"email_address": "ana@gmail.com"}))["provider"].clone();
+    assert_eq!((&gmail["name"], &gmail["login"][0]), (&json!("Gmail"), &json!("app_password")));
+    let steps = gmail["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 3);
+    assert_eq!(steps[1]["link"], "https://myaccount.google.com/apppasswords");
+    assert!(steps[1]["text"].as_str().unwrap().contains("Ledger"), "{steps:#?}");
+    // Every provider has steps, and each is a sentence.
+    for row in serde_json::from_str::<Vec<Value>>(include_str!("../guide/providers.json")).unwrap() {
+        let own = Providers::new(vec![provider(json!({
+            "id": "own", "name": row["name"], "app_password": row["app_password"], "domains": ["own.example"],
+            "steps_as": row["steps_as"].as_str().or(row["id"].as_str()), "steps": row["steps"],
+            "app_password_page": row["app_password_page"], "help": row["help"],
+        }))]);
+        let shown = form_of(&own, json!({"email_address": "ana@own.example"}))["provider"].clone();
+        let steps = shown["steps"].as_array().unwrap();
+        assert!(!steps.is_empty(), "{}", row["id"]);
+        assert_eq!(row["steps"].as_array().map_or(steps.len(), Vec::len), steps.len(), "{}", row["id"]);
+        assert!(steps.iter().all(|step| step["text"].as_str().is_some_and(|text| text.ends_with('.'))), "{steps:?}");
+    }
+}
+
+fn provider(row: Value) -> Provider {
+    let mut faults = Faults::new();
+    let provider = Provider::read(row, "providers[0]".to_owned(), &mut faults);
+    assert_eq!(faults, []);
+    provider.unwrap()
+}
+
+#[test]
+fn the_rules_hold_for_the_providers_of_the_host_too() {
+    let own = Providers::new(vec![provider(json!({
+        "id": "own", "name": "Own Mail", "app_password": "required", "domains": ["own.example"],
+        "servers": [{"host": "mail.own.example", "port": 2465, "security": "tls"}],
+    }))]);
+    let shown = form_of(&own, json!({"email_address": "ana@own.example"}));
+    let patch = json!({
+        "smtp_host": "mail.own.example", "smtp_port": 2465, "smtp_security": "tls", "username": "ana@own.example",
+    });
+    assert_eq!(shown["proposal"]["patch"], patch);
+    assert_eq!((&shown["proposal"]["source"], &shown["proposal"]["provider"]), (&json!("provider"), &json!("own")));
+    let field = |key: &str| shown["fields"].as_array().unwrap().iter().find(|it| it["key"] == key).unwrap().clone();
+    assert!(field("password")["help"].as_str().unwrap().starts_with("Own Mail"));
+    let trusting = smtp(json!({"smtp_host": "Mail.own.example", "allow_untrusted_certificate": true}));
+    let checked = super::check(&own, &trusting, None, Purpose::Save);
+    assert_eq!(told(&checked), [("allow_untrusted_certificate", "established_provider")]);
+    // Security that was chosen stays.
+    let chosen = form_of(&own, json!({"email_address": "ana@own.example", "smtp_security": "starttls"}));
+    assert_eq!(chosen["proposal"]["patch"]["smtp_security"], Value::Null);
 }

@@ -16,7 +16,7 @@ pub struct Situation<'s> {
     pub security: &'s str,
     pub username: &'s str,
     pub sender: &'s str,
-    pub provider: Option<&'static Provider>,
+    pub provider: Option<&'s Provider>,
     /// Host and port of the proxy, if the step is about it and not about the server.
     pub proxy: Option<&'s str>,
     /// The first recipient that met with what is told.
@@ -341,7 +341,7 @@ fn wrong_name(situation: &Situation<'_>) -> Vec<Remedy> {
 fn login_refused(situation: &Situation<'_>) -> Vec<Remedy> {
     let mut list = Vec::new();
     if let Some(provider) = situation.provider {
-        let link = provider.help.clone();
+        let link = provider.app_password_page.as_ref().or(provider.help.as_ref()).cloned();
         let variant = match provider.app_password {
             AppPassword::Required => match provider.id.as_str() {
                 "gmail" | "google-workspace" => Some(("app_password", "app_password-gmail")),
@@ -353,7 +353,7 @@ fn login_refused(situation: &Situation<'_>) -> Vec<Remedy> {
             AppPassword::NotForLong => Some(("password_login_off", "password_login_off")),
             AppPassword::NoPassword => Some(("other_account", "other_account")),
             AppPassword::Key => Some(("check_key", "check_key")),
-            AppPassword::Unknown => None,
+            AppPassword::NotNeeded | AppPassword::Unknown => None,
         };
         list.extend(variant.map(|(code, text)| Remedy { code, text: text.to_owned(), link, patch: None }));
     }

@@ -9,5 +9,5 @@ mod texts;
 mod tests;
 
 pub use advice::{Problem, Refused, Situation, explain};
-pub use providers::{AppPassword, Provider, provider_of_login};
+pub use providers::{AppPassword, Endpoint, Limits, Provider, Providers};
 pub use texts::Texts;

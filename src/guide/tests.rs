@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::{Refused, Situation, Texts, explain, provider_of_login};
+use super::providers::embedded;
+use super::{AppPassword, Providers, Refused, Situation, Texts, explain};
 use crate::transport::certificate::{CertificateFacts, Fingerprint};
 use crate::transport::{Ending, Failure, Step};
 
@@ -156,6 +157,13 @@ fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     add("button-", &literals_after(&sources["form/render.rs"], "button(texts, "));
     let render = &sources["form/render.rs"];
     add("help-password-", &literals(between(render, "match provider.app_password", "AppPassword::Unknown")));
+    for provider in embedded() {
+        let own: Vec<_> = (1..=provider.steps.len()).map(|number| format!("{}-{number}", provider.steps_as)).collect();
+        add("steps-", &own.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    for rule in AppPassword::ALL {
+        add("steps-", &[&format!("{}-1", rule.code())]);
+    }
     ids
 }
 
@@ -176,6 +184,10 @@ fn every_text_that_is_there_is_asked_for() {
         .into_keys()
         .filter(|id| !asked.contains(*id) && !is_literal(id))
         .filter(|id| match id.split_once('-') {
+            // The steps of a rule are as many as there are texts.
+            Some(("steps", rest)) => {
+                !AppPassword::ALL.iter().any(|rule| rest.rsplit_once('-').is_some_and(|(of, _)| of == rule.code()))
+            }
             Some(("placeholder", key)) => !asked.contains(&format!("field-{key}")),
             // A sentence for one place only.
             Some(("fault", rest)) => !rest
@@ -198,6 +210,7 @@ fn every_word_that_a_text_names_is_given() {
             "problem" | "advice" => vec![advice],
             "store" => vec![&sources["account/saved.rs"]],
             "help" => vec![&sources["form/render.rs"]],
+            "steps" => vec![&sources["form/provider.rs"]],
             "call" if rest != "faults" => vec![&sources["ffi/arguments.rs"]],
             "fault" => {
                 let code = format!("\"{}\"", rest.split('-').next().unwrap());
@@ -313,6 +326,7 @@ fn certificate() -> Box<CertificateFacts> {
 
 /// Every situation that the advice looks at.
 fn situations(mut see: impl FnMut(&Situation<'_>)) {
+    let providers = Providers::default();
     let hosts =
         ["mail.example.test", "smtp.gmail.com", "smtp.mail.yahoo.com", "smtp.mail.me.com", "smtp-mail.outlook.com"];
     for &ending in ENDINGS {
@@ -345,7 +359,7 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                 ] {
                     for username in ["", "ana", "ana@example.test"] {
                         for &step in STEPS {
-                            let (sender, provider) = ("ana@example.test", provider_of_login(host, username));
+                            let (sender, provider) = ("ana@example.test", providers.of_login(host, username));
                             let refused = Some(Refused { address: "ion@example.test", is_copy: step.is_none() });
                             // What a proxy refuses is told at the step that is about it.
                             let is_of_proxy = step == Some(Step::Proxy) || ending.reason().starts_with("proxy_");

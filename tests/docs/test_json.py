@@ -149,6 +149,7 @@ REAL = {
     "settings_clear": offline("settings_clear"),
     "open": real_open,
     "form": offline("form", "form"),
+    "form, address": offline("form", "form, address"),
     "settings_get": offline("settings_get"),
     "button": offline("button", "button"),
     "send_test, accepted": real_test("accepted"),

@@ -61,6 +61,92 @@ button-email = Email
 
 why_not-fields = Some fields still need your attention.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Use { $provider }'s server { $host } on port { $port }.
+
+steps-required-1 = Sign in on { $provider }'s website and look for app passwords in the security settings.
+steps-required-2 = Make a new one, and give it the name { $program }.
+steps-required-3 = Copy it into the password field here, in place of your normal password.
+steps-with_two_steps-1 = If 2-step verification is on at { $provider }, make an app password in the security settings there, and give it the name { $program }.
+steps-with_two_steps-2 = Copy it into the password field here. Without 2-step verification, enter your normal password.
+steps-not_for_long-1 = Ask the administrator of your { $provider } account to allow programs to sign in with a password.
+steps-not_for_long-2 = Enter the mailbox's password here.
+steps-no_password-1 = Use another email account to send from: { $provider } does not let programs sign in with a password.
+steps-key-1 = Sign in on { $provider }'s website and make a key or a login for SMTP.
+steps-key-2 = Copy the username and the key into the fields here.
+steps-none-1 = Enter the password that you sign in to { $provider } with.
+steps-unknown-1 = Check in { $provider }'s settings whether other programs are allowed to send through your mailbox.
+steps-unknown-2 = Enter the password that you sign in with. If { $provider } has app passwords, make one for { $program } and enter that instead.
+
+steps-gmail-1 = Open the security page of your Google Account and switch on 2-Step Verification, if it is not on yet.
+steps-gmail-2 = Open App passwords, enter { $program } as the name, and choose Create.
+steps-gmail-3 = Copy the 16 letters that Google shows into the password field here, in place of your normal password.
+steps-google-workspace-1 = Open the security page of your Google Account and switch on 2-Step Verification, if it is not on yet.
+steps-google-workspace-2 = Open App passwords, enter { $program } as the name, and choose Create.
+steps-google-workspace-3 = Copy the 16 letters that Google shows into the password field here, in place of your normal password.
+steps-google-workspace-4 = If there is no page for app passwords, ask your Google Workspace administrator to allow them.
+steps-outlook-personal-1 = Use another email account to send from: { $provider } no longer lets programs sign in with a password.
+steps-outlook-personal-2 = To get the replies at your { $provider } address all the same, enter it as the address for replies.
+steps-microsoft365-1 = Open the Microsoft 365 admin center and choose Users, Active users, and the mailbox that { $program } sends from. If you are not the administrator, ask yours to do it.
+steps-microsoft365-2 = On the Mail tab choose Manage email apps, tick Authenticated SMTP, and save the changes.
+steps-microsoft365-3 = Enter the mailbox's address and password here, and test the settings.
+steps-yahoo-1 = Sign in and open the Account Security page.
+steps-yahoo-2 = Choose Create app password (or Generate app password), enter { $program } as the app's name, and choose Generate password.
+steps-yahoo-3 = Copy the password that is shown into the password field here, in place of your normal one.
+steps-att-1 = Sign in to your AT&T account and make a secure mail key for your email address.
+steps-att-2 = Copy the key into the password field here, in place of your normal password.
+steps-icloud-1 = Switch on two-factor authentication for your Apple Account, if it is not on yet.
+steps-icloud-2 = Sign in at account.apple.com, open Sign-In and Security, choose App-Specific Passwords, and make one with the name { $program }.
+steps-icloud-3 = Copy it into the password field here, in place of your normal password.
+steps-gmx-1 = Sign in on { $provider }'s website and allow access by POP3 and IMAP in the email settings: it is needed for sending too.
+steps-gmx-2 = If two-factor authentication is on, make an application-specific password under Security in your account.
+steps-gmx-3 = Enter that password here. Without two-factor authentication, enter your normal one.
+steps-tonline-1 = Sign in to Telekom's customer centre and set a password for email programs.
+steps-tonline-2 = Enter that password here: it is not the one that you sign in with.
+steps-fastmail-1 = Sign in to Fastmail, open Settings, Privacy & Security, and then Integrations (or Connected apps).
+steps-fastmail-2 = Choose New app password, enter { $program } as the name, and leave access to mail on.
+steps-fastmail-3 = Copy the password that is shown into the password field here.
+steps-zoho-1 = Sign in to your Zoho account and open Security, then App Passwords.
+steps-zoho-2 = Choose Generate New Password and enter { $program } as the name.
+steps-zoho-3 = Copy the password that is shown into the password field here. Without multi-factor authentication, your normal one works too.
+steps-proton-1 = Check that you have an address at a domain of your own and a plan with SMTP: sending is not possible with others.
+steps-proton-2 = In the settings open IMAP/SMTP, choose Generate token, enter { $program } as the name, and pick the address.
+steps-proton-3 = Enter that address as the username here, and copy the token into the password field.
+steps-yandex-1 = Open the settings of Yandex Mail, choose Email clients, and allow access with app passwords.
+steps-yandex-2 = Open App passwords in your Yandex ID, make one for Mail, and give it the name { $program }.
+steps-yandex-3 = Copy the password that is shown into the password field here, in place of your normal one.
+steps-mailru-1 = Sign in to your Mail.ru account and open Security, then Passwords for external applications.
+steps-mailru-2 = Add one with the name { $program }, and give it access to mail by IMAP, POP and SMTP.
+steps-mailru-3 = Copy the password that is shown into the password field here, in place of your normal one.
+steps-qq-1 = Sign in to QQ Mail, open Settings, then Account, and switch the POP3/IMAP/SMTP service on.
+steps-qq-2 = Choose Generate authorization code and confirm it with your phone.
+steps-qq-3 = Copy the code into the password field here, in place of your normal password.
+steps-netease-1 = Sign in to your mailbox, open Settings, then POP3/SMTP/IMAP, and switch SMTP on.
+steps-netease-2 = Make an authorization code and confirm it with your phone.
+steps-netease-3 = Copy the code into the password field here, in place of your normal password.
+steps-no_programs-1 = Use another email account to send from: { $provider } can be used in its own apps only.
+steps-no_programs-2 = To get the replies at your { $provider } address all the same, enter it as the address for replies.
+steps-sendgrid-1 = Sign in to SendGrid and make an API key with the name { $program } and the permission to send mail.
+steps-sendgrid-2 = Enter the word apikey as the username here.
+steps-sendgrid-3 = Copy the key into the password field.
+steps-mailgun-1 = Sign in to Mailgun, open Sending, then Domain settings, choose your domain, and open SMTP credentials.
+steps-mailgun-2 = Enter the login that is shown as the username here, all of it.
+steps-mailgun-3 = Reset its password there, and copy the new one into the password field.
+steps-postmark-1 = Sign in to Postmark, open your server, then API Tokens, and copy the server API token.
+steps-postmark-2 = Enter the token twice here: as the username and as the password.
+steps-ses-1 = Open the SES console in the region that you send from, then SMTP settings, and choose Create SMTP credentials.
+steps-ses-2 = Copy the SMTP user name and the SMTP password into the fields here. They are not your AWS access keys.
+steps-ses-3 = Check that the server here is the one of that region.
+steps-brevo-1 = Sign in to Brevo, open SMTP & API, then the SMTP tab.
+steps-brevo-2 = Enter the login that is shown there as the username here.
+steps-brevo-3 = Generate an SMTP key with the name { $program }, and copy it into the password field. An API key does not work here.
+steps-resend-1 = Sign in to Resend and make an API key with the name { $program } and sending access.
+steps-resend-2 = Enter the word resend as the username here.
+steps-resend-3 = Copy the key into the password field.
+steps-mailjet-1 = Sign in to Mailjet and open the page with your API keys.
+steps-mailjet-2 = Enter the API key as the username here, and the secret key as the password.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = Port 25 is meant for mail between servers, and many internet providers block it. Use 587 or 465 if your provider offers them.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = A certificate in this file cannot be used: { $detail }.
 fault-ca_file_empty = There is no certificate in this file. It must be in PEM form.
 fault-store_empty = The path of the settings file is empty.
 fault-program_name_empty = The program's name is empty.
+fault-key_missing = This must be given.
+fault-host_name_invalid = This is not the name of a host or a domain.
+fault-link_invalid = This is not a link that begins with https://.
 fault-hello_name_invalid = This is not a host name that can be sent with EHLO.
 fault-proxy_invalid = { $variable ->
     [none] This is not the address of a proxy. It looks like socks5://proxy.example.com:1080 or http://user:password@proxy.example.com:3128, or is the word environment.

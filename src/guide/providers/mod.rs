@@ -1,0 +1,264 @@
+//! What is known about providers: the embedded data file, and the rows of the host's own. Found by the host name of a
+//! server, by an address, or by the mail server of a domain.
+
+mod row;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
+use serde_json::Value;
+
+use crate::input::{Faults, Object};
+use crate::transport::smtp::Security;
+
+const DATA: &str = include_str!("../providers.json");
+
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Stable.
+    pub id: String,
+    pub name: String,
+    /// Mail domains whose addresses belong to this provider; none for one that its customers use with their own domains.
+    pub domains: Vec<String>,
+    /// The ends of the names of mail servers (MX) that show that a domain's mail lives here.
+    mx: Vec<String>,
+    /// The first one is proposed, all of them are recognised. None: no program can send through this provider.
+    pub servers: Vec<Endpoint>,
+    username: Username,
+    /// How a program can log in: `password`, `app_password`, `key`, `oauth2`.
+    pub login: Vec<&'static str>,
+    pub app_password: AppPassword,
+    /// Where app passwords or keys are made.
+    pub app_password_page: Option<String>,
+    /// The provider's own help.
+    pub help: Option<String>,
+    pub limits: Limits,
+    /// It is known to do CHUNKING and BINARYMIME well.
+    pub chunks_well: bool,
+    /// The texts of its own steps are `steps-<steps_as>-1` and so on; without steps it has those of its rule.
+    pub steps_as: String,
+    /// The link of each step.
+    pub steps: Vec<Option<String>>,
+}
+
+/// A server that takes emails from programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+}
+
+impl Endpoint {
+    /// As the setting `smtp_security` calls it, if `auto` would mean another one.
+    pub fn security_beside_auto(&self) -> Option<&'static str> {
+        match self.security {
+            Security::Tls => (self.port != 465).then_some("tls"),
+            Security::StartTls => (self.port == 465).then_some("starttls"),
+            Security::None => Some("none"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Username {
+    Address,
+    LocalPart,
+    Fixed(String),
+    /// One that nobody can tell from the address.
+    Other,
+}
+
+/// What the password field takes at this provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppPassword {
+    /// The normal password never works.
+    Required,
+    /// Needed where 2-step verification is on.
+    WithTwoSteps,
+    /// Password sign-in is off unless an administrator allows it, and will end.
+    NotForLong,
+    /// Programs cannot sign in with any password.
+    NoPassword,
+    /// The username and the password are those of a key, not a person's.
+    Key,
+    /// The normal one.
+    NotNeeded,
+    Unknown,
+}
+
+impl AppPassword {
+    pub const ALL: [Self; 7] = [
+        Self::Required,
+        Self::WithTwoSteps,
+        Self::NotForLong,
+        Self::NoPassword,
+        Self::Key,
+        Self::NotNeeded,
+        Self::Unknown,
+    ];
+
+    /// Stable.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::WithTwoSteps => "with_two_steps",
+            Self::NotForLong => "not_for_long",
+            Self::NoPassword => "no_password",
+            Self::Key => "key",
+            Self::NotNeeded => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the provider publishes, of one account and of one email.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub per_day: Option<u64>,
+    pub per_hour: Option<u64>,
+    pub recipients: Option<u64>,
+    /// Of the whole email as it is sent.
+    pub bytes: Option<u64>,
+}
+
+impl Provider {
+    /// From a row of the data file or of the option `providers`.
+    pub fn read(row: Value, place: String, faults: &mut Faults) -> Option<Self> {
+        row::read(Object::new(row, place, faults)?, faults)
+    }
+
+    /// The server of this name, with this port if there is one.
+    pub fn endpoint(&self, host: &str, port: Option<u16>) -> Option<&Endpoint> {
+        let mut named = self.servers.iter().filter(|server| server.host == host);
+        match port {
+            Some(port) => named.find(|server| server.port == port),
+            None => named.next(),
+        }
+    }
+
+    /// The username that belongs to an address; an empty address is none.
+    pub fn username(&self, address: &str) -> Option<String> {
+        match &self.username {
+            Username::Fixed(name) => Some(name.clone()),
+            Username::Address => Some(address.to_owned()).filter(|address| address.contains('@')),
+            Username::LocalPart => address.rsplit_once('@').map(|(local, _)| local.to_owned()),
+            Username::Other => None,
+        }
+    }
+}
+
+/// All providers: the embedded ones, and the host's own in front of them.
+#[derive(Default)]
+pub struct Providers {
+    own: Vec<Arc<Provider>>,
+    /// Made when the first one is looked for.
+    table: OnceBox<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    hosts: HashMap<String, Vec<Arc<Provider>>>,
+    domains: HashMap<String, Arc<Provider>>,
+    mx: HashMap<String, Arc<Provider>>,
+}
+
+impl Providers {
+    /// One of the host's with the id of an embedded one replaces it.
+    pub fn new(own: Vec<Provider>) -> Self {
+        Self { own: own.into_iter().map(Arc::new).collect(), table: OnceBox::new() }
+    }
+
+    /// The provider whose rules hold for this login. Some share a server: the one that the address belongs to, else the one
+    /// whose customers bring their own domains, else the one that proposes this server.
+    pub fn of_login(&self, host: &str, username: &str) -> Option<&Provider> {
+        let of_host = self.table().hosts.get(&canonical(host))?;
+        let of_address = self.of_address(username);
+        let is_of_address = |it: &&Arc<Provider>| of_address.is_some_and(|address| address.id == it.id);
+        let is_for_own_domains = |it: &&Arc<Provider>| username.contains('@') && it.domains.is_empty();
+        let found = of_host.iter().find(is_of_address).or_else(|| of_host.iter().find(is_for_own_domains));
+        found.or_else(|| of_host.first()).map(AsRef::as_ref)
+    }
+
+    /// The provider that runs this server.
+    pub fn of_host(&self, host: &str) -> Option<&Provider> {
+        self.of_login(host, "")
+    }
+
+    /// The provider of an address, by its domain.
+    pub fn of_address(&self, address: &str) -> Option<&Provider> {
+        let (_, domain) = address.trim().rsplit_once('@')?;
+        self.table().domains.get(&canonical(domain)).map(AsRef::as_ref)
+    }
+
+    /// The provider where the mail of a domain with this mail server lives.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for discovery"))]
+    pub fn of_mx(&self, host: &str) -> Option<&Provider> {
+        let host = canonical(host);
+        let mut rest = host.as_str();
+        loop {
+            if let Some(found) = self.table().mx.get(rest) {
+                return Some(found);
+            }
+            rest = rest.split_once('.')?.1;
+        }
+    }
+
+    fn table(&self) -> &Table {
+        self.table.get_or_init(|| {
+            let is_replaced = |known: &&Arc<Provider>| self.own.iter().any(|own| own.id == known.id);
+            let embedded = embedded().iter().filter(|known| !is_replaced(known));
+            Box::new(Table::new(self.own.iter().chain(embedded)))
+        })
+    }
+}
+
+impl Table {
+    /// Whoever comes first keeps a domain.
+    fn new<'p>(providers: impl Iterator<Item = &'p Arc<Provider>>) -> Self {
+        let mut table = Self::default();
+        for provider in providers {
+            for domain in &provider.domains {
+                table.domains.entry(domain.clone()).or_insert_with(|| Arc::clone(provider));
+            }
+            for suffix in &provider.mx {
+                table.mx.entry(suffix.clone()).or_insert_with(|| Arc::clone(provider));
+            }
+            for server in &provider.servers {
+                let of_host = table.hosts.entry(server.host.clone()).or_default();
+                if !of_host.iter().any(|known| known.id == provider.id) {
+                    of_host.push(Arc::clone(provider));
+                }
+            }
+        }
+        for (host, providers) in &mut table.hosts {
+            providers.sort_by_key(|provider| provider.servers.first().is_none_or(|first| first.host != *host));
+        }
+        table
+    }
+}
+
+/// Names are compared as they are looked up.
+fn canonical(name: &str) -> String {
+    let name = name.trim().trim_end_matches('.');
+    idna::domain_to_ascii(name).unwrap_or_else(|_| name.to_ascii_lowercase())
+}
+
+pub(super) fn embedded() -> &'static [Arc<Provider>] {
+    // Lock-free: a child after `fork()` must not wait for a thread that was reading the file and is not there.
+    static EMBEDDED: OnceBox<Vec<Arc<Provider>>> = OnceBox::new();
+    EMBEDDED.get_or_init(|| {
+        // A test reads the file whole, so that nothing of it can be missing here.
+        Box::new(read(DATA, &mut Faults::new()).into_iter().map(Arc::new).collect())
+    })
+}
+
+fn read(data: &str, faults: &mut Faults) -> Vec<Provider> {
+    let Ok(Value::Array(rows)) = serde_json::from_str(data) else { return Vec::new() };
+    let numbered = rows.into_iter().enumerate();
+    numbered.filter_map(|(at, row)| Provider::read(row, format!("providers[{at}]"), faults)).collect()
+}

@@ -1,0 +1,218 @@
+//! A provider's row in JSON, read strictly: the host's own rows are checked as the embedded ones are.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::input::{Fault, Faults, Object};
+use crate::transport::smtp::Security;
+
+use super::{AppPassword, Endpoint, Limits, Provider, Username, canonical};
+
+const LOGINS: &[&str] = &["password", "app_password", "key", "oauth2"];
+const SECURITIES: &[&str] = &["tls", "starttls", "none"];
+const USERNAMES: &[&str] = &["address", "local_part", "other"];
+const LARGEST_LIMIT: u64 = 1 << 40;
+
+/// `None` where what makes a provider is missing; the faults say what.
+pub fn read(mut row: Object, faults: &mut Faults) -> Option<Provider> {
+    let id = needed_text(&mut row, "id", faults);
+    let name = needed_text(&mut row, "name", faults);
+    let rules = AppPassword::ALL.map(AppPassword::code);
+    let rule = choice(&mut row, "app_password", &rules, faults);
+    let provider = Provider {
+        domains: names(&mut row, "domains", faults),
+        mx: names(&mut row, "mx", faults),
+        servers: servers(&mut row, faults),
+        username: username(&mut row, faults),
+        login: logins(&mut row, faults),
+        app_password: AppPassword::ALL.into_iter().find(|it| Some(it.code()) == rule).unwrap_or(AppPassword::Unknown),
+        app_password_page: link(&mut row, "app_password_page", faults),
+        help: link(&mut row, "help", faults),
+        limits: limits(&mut row, faults),
+        chunks_well: choice(&mut row, "chunking", &["good", "bad"], faults) == Some("good"),
+        steps_as: row.text("steps_as", faults).or_else(|| id.clone()).unwrap_or_default(),
+        steps: links(&mut row, "steps", faults),
+        id: id.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+    };
+    oauth(&mut row, faults);
+    provenance(&mut row, faults);
+    row.end(faults);
+    let is_whole = !provider.id.is_empty() && !provider.name.is_empty();
+    is_whole.then_some(provider)
+}
+
+fn needed<T>(value: Option<T>, row: &Object, key: &str, faults: &mut Faults) -> Option<T> {
+    // One that is there and wrong was told already.
+    let is_told = |place: &str, faults: &Faults| faults.iter().any(|fault| fault.place == place);
+    let place = row.place_of(key);
+    if value.is_none() && !is_told(&place, faults) {
+        faults.push(Fault::program(place, "key_missing"));
+    }
+    value
+}
+
+fn needed_text(row: &mut Object, key: &'static str, faults: &mut Faults) -> Option<String> {
+    let text = row.text(key, faults).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    needed(text, row, key, faults)
+}
+
+/// One of the words that the key takes.
+fn choice<'w>(row: &mut Object, key: &'static str, known: &[&'w str], faults: &mut Faults) -> Option<&'w str> {
+    let text = row.text(key, faults)?;
+    word(&text, row.place_of(key), known, faults)
+}
+
+fn word<'w>(text: &str, place: String, known: &[&'w str], faults: &mut Faults) -> Option<&'w str> {
+    let found = known.iter().copied().find(|word| *word == text);
+    if found.is_none() {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+        let fault = Fault::program(place, "choice_unknown").with("value", shown);
+        faults.push(fault.with("choices", known.join(", ")));
+    }
+    found
+}
+
+/// The items of a list with their places.
+fn items(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<(String, Value)> {
+    let list = row.list(key, faults).unwrap_or_default();
+    let place = row.place_of(key);
+    list.into_iter().enumerate().map(|(at, item)| (format!("{place}[{at}]"), item)).collect()
+}
+
+/// The texts of a list, the wrong ones told and left out.
+fn texts(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for (place, item) in items(row, key, faults) {
+        match item {
+            Value::String(text) => texts.push((place, text)),
+            _ => faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text")),
+        }
+    }
+    texts
+}
+
+fn names(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<String> {
+    texts(row, key, faults).into_iter().filter_map(|(place, text)| host_name(&text, place, faults)).collect()
+}
+
+fn host_name(text: &str, place: String, faults: &mut Faults) -> Option<String> {
+    let name = canonical(text);
+    let is_name = (1..=253).contains(&name.len())
+        && name.split('.').all(|label| {
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        });
+    if is_name || name.parse::<IpAddr>().is_ok() {
+        return Some(name);
+    }
+    faults.push(Fault::program(place, "host_name_invalid"));
+    None
+}
+
+fn servers(row: &mut Object, faults: &mut Faults) -> Vec<Endpoint> {
+    let servers = items(row, "servers", faults);
+    servers.into_iter().filter_map(|(place, item)| server(Object::new(item, place, faults)?, faults)).collect()
+}
+
+fn server(mut object: Object, faults: &mut Faults) -> Option<Endpoint> {
+    let host = object.text("host", faults).and_then(|text| host_name(&text, object.place_of("host"), faults));
+    let host = needed(host, &object, "host", faults);
+    let port = object.number("port", 1, 65535, faults).and_then(|port| u16::try_from(port).ok());
+    let port = needed(port, &object, "port", faults);
+    let security = match choice(&mut object, "security", SECURITIES, faults) {
+        Some("tls") => Some(Security::Tls),
+        Some("starttls") => Some(Security::StartTls),
+        Some(_) => Some(Security::None),
+        None => None,
+    };
+    let security = needed(security, &object, "security", faults);
+    object.end(faults);
+    Some(Endpoint { host: host?, port: port?, security: security? })
+}
+
+fn username(row: &mut Object, faults: &mut Faults) -> Username {
+    let place = row.place_of("username");
+    match row.take("username") {
+        None => Username::Address,
+        Some(Value::String(text)) => match word(&text, place, USERNAMES, faults) {
+            Some("local_part") => Username::LocalPart,
+            Some("other") => Username::Other,
+            _ => Username::Address,
+        },
+        Some(other) => {
+            let Some(mut object) = Object::new(other, place, faults) else { return Username::Other };
+            let fixed = needed_text(&mut object, "fixed", faults);
+            object.end(faults);
+            fixed.map_or(Username::Other, Username::Fixed)
+        }
+    }
+}
+
+fn logins(row: &mut Object, faults: &mut Faults) -> Vec<&'static str> {
+    texts(row, "login", faults).into_iter().filter_map(|(place, text)| word(&text, place, LOGINS, faults)).collect()
+}
+
+fn limits(row: &mut Object, faults: &mut Faults) -> Limits {
+    let Some(mut object) = row.object("limits", faults) else { return Limits::default() };
+    let mut number = |key| object.number(key, 1, LARGEST_LIMIT, faults);
+    let limits = Limits {
+        per_day: number("per_day"),
+        per_hour: number("per_hour"),
+        recipients: number("recipients"),
+        bytes: number("bytes"),
+    };
+    object.end(faults);
+    limits
+}
+
+fn link(row: &mut Object, key: &'static str, faults: &mut Faults) -> Option<String> {
+    let text = row.text(key, faults)?;
+    checked_link(text, row.place_of(key), faults)
+}
+
+/// A link is opened by a click: nothing but a web page may hide behind it.
+fn checked_link(text: String, place: String, faults: &mut Faults) -> Option<String> {
+    if text.starts_with("https://") && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Some(text);
+    }
+    faults.push(Fault::program(place, "link_invalid"));
+    None
+}
+
+/// A link or `null` for each.
+fn links(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<Option<String>> {
+    let mut links = Vec::new();
+    for (place, item) in items(row, key, faults) {
+        links.push(match item {
+            Value::Null => None,
+            Value::String(text) => checked_link(text, place, faults),
+            _ => {
+                faults.push(Fault::program(place, "wrong_type_expected").with("expected", "a link or null"));
+                None
+            }
+        });
+    }
+    links
+}
+
+/// Facts for signing in with OAuth 2.0, which nothing here does: their form is checked, so that rows stay right.
+fn oauth(row: &mut Object, faults: &mut Faults) {
+    let Some(mut object) = row.object("oauth", faults) else { return };
+    for key in
+        ["issuer", "authorization_endpoint", "token_endpoint", "device_authorization_endpoint", "revocation_endpoint"]
+    {
+        link(&mut object, key, faults);
+    }
+    texts(&mut object, "scopes", faults);
+    texts(&mut object, "sasl", faults);
+    object.end(faults);
+}
+
+/// Where the facts are from, and the day when they were looked at: for whoever keeps the rows.
+fn provenance(row: &mut Object, faults: &mut Faults) {
+    for (place, text) in texts(row, "source", faults) {
+        checked_link(text, place, faults);
+    }
+    row.text("checked", faults);
+}
