@@ -32,7 +32,7 @@ def test_every_example_is_marked():
 def test_the_library_takes_what_goes_in(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = json.loads(block.body)
-    call, _, wrong = block.mark.removeprefix("in: ").partition(", ")
+    call, _, mark = block.mark.removeprefix("in: ").partition(", ")
     if call == "open":
         certificates = make_certificates(tmp_path / "certificates")
         certificates.ca_file.rename("company-ca.pem")
@@ -55,7 +55,7 @@ def test_the_library_takes_what_goes_in(block, tmp_path, monkeypatch):
             return
         else:
             reply = getattr(account, call)(given)
-        assert reply["status_name"] == ("BAD_SETTINGS" if wrong else "OK"), reply
+        assert reply["status_name"] == ("BAD_SETTINGS" if mark == "wrong" else "OK"), reply
 
 
 # What comes out

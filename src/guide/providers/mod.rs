@@ -156,7 +156,7 @@ impl Provider {
 #[derive(Default)]
 pub struct Providers {
     own: Vec<Arc<Provider>>,
-    /// Made when the first one is looked for.
+    /// Made when the first one is looked for, if there are own ones.
     table: OnceBox<Table>,
 }
 
@@ -209,7 +209,10 @@ impl Providers {
     }
 
     fn table(&self) -> &Table {
-        self.table.get_or_init(|| {
+        // Most accounts have no rows of their own, and share one table.
+        static EMBEDDED: OnceBox<Table> = OnceBox::new();
+        let table = if self.own.is_empty() { &EMBEDDED } else { &self.table };
+        table.get_or_init(|| {
             let is_replaced = |known: &&Arc<Provider>| self.own.iter().any(|own| own.id == known.id);
             let embedded = embedded().iter().filter(|known| !is_replaced(known));
             Box::new(Table::new(self.own.iter().chain(embedded)))
