@@ -83,6 +83,22 @@ def test_a_form_follows_what_is_typed(account):
     assert fields({"smtp_port": "many"})["smtp_port"]["error"]["code"] == "port_invalid"
 
 
+def test_an_address_fills_the_form_in(server):
+    row = {
+        "id": "orchard", "name": "Orchard Mail", "domains": ["example.test"],
+        "servers": [{"host": server.host, "port": server.port_starttls, "security": "starttls"}],
+    }  # fmt: skip
+    with mailbutton.open(program_name="Ledger", providers=[row], ca_file=str(server.ca_file)) as account:
+        values = {"email_address": server.user, "password": server.password}
+        form = account.form(values)["form"]
+        assert (form["provider"]["name"], form["proposal"]["provider"]) == ("Orchard Mail", "orchard")
+        # What is proposed works as it is.
+        values |= form["proposal"]["patch"]
+        assert account.send_test(settings=values)["reason"] == "accepted"
+        assert account.form(values)["form"]["proposal"] is None
+        assert account.form({"email_address": "ana@gmail.com"})["form"]["proposal"]["patch"]["smtp_host"] == "smtp.gmail.com"
+
+
 def test_a_button_begins_an_email_that_can_be_sent(account, server):
     document = {
         "kind": "invoice",

@@ -53,6 +53,7 @@ def open(
     deadlines: Optional[Mapping[str, int]] = None,
     connections: Optional[int] = None,
     chunking: Optional[Sequence[str]] = None,
+    providers: Optional[Sequence[Json]] = None,
 ) -> Account:
     """Opens an account. `store` is the settings file; without it the settings are kept in memory.
 
@@ -70,6 +71,7 @@ def open(
         "deadlines": None if deadlines is None else dict(deadlines),
         "connections": connections,
         "chunking": None if chunking is None else list(chunking),
+        "providers": None if providers is None else [dict(row) for row in providers],
     }
     pointer = _library.AccountPointer()
     given = _encode({name: value for name, value in options.items() if value is not None})
