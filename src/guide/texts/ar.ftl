@@ -1,0 +1,426 @@
+### Every text that reaches a person, in Arabic. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = الإرسال
+field-protocol = الإرسال عبر
+choice-protocol-smtp = مزوّد بريدي الإلكتروني (SMTP)
+choice-protocol-http = خدمة ويب (ترحيل HTTP)
+help-protocol = يختار معظم الناس مزوّد بريدهم الإلكتروني.
+field-http_server = عنوان خدمة الويب
+help-http_server = العنوان الذي أعطاك إياه مشغّل خدمة الويب.
+placeholder-http_server = https://email.example.com/
+field-http_token = رمز الوصول
+help-http_token = فقط إذا أعطاك مشغّل خدمة الويب رمزًا.
+field-smtp_host = خادم SMTP
+help-smtp_host = اسم خادم البريد الصادر لدى مزوّدك، مثل smtp.gmail.com أو smtp.mail.yahoo.com أو smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = المنفذ
+help-smtp_port = المنفذان المعتادان هما 465 و587. تبيّن صفحات المساعدة لدى مزوّدك أيّهما تستخدم.
+placeholder-smtp_port = 587
+field-smtp_security = التشفير
+help-smtp_security = الخيار «تلقائي» يناسب جميع الخوادم تقريبًا: TLS على المنفذ 465، وSTARTTLS على كل منفذ آخر. أما الاتصال الذي لا يمكن تشفيره فلا يُستخدم.
+choice-smtp_security-auto = تلقائي (موصى به)
+choice-smtp_security-tls = TLS من البداية (معتاد على المنفذ 465)
+choice-smtp_security-starttls = STARTTLS (معتاد على المنفذ 587)
+choice-smtp_security-none = بلا تشفير: كل شيء يُنقل مقروءًا
+field-allow_insecure_login = إرسال كلمة المرور بلا تشفير
+help-allow_insecure_login = عندئذٍ يستطيع أي شخص على الطريق إلى الخادم قراءة كلمة المرور. يصلح هذا فقط لخادم على شبكتك الخاصة.
+field-username = اسم المستخدم
+help-username = غالبًا ما يكون عنوان بريدك الإلكتروني الكامل. اتركه فارغًا إذا كان الخادم لا يطلب تسجيل الدخول.
+placeholder-username = name@example.com
+field-email_address = عنوان البريد الإلكتروني
+help-email_address = العنوان الذي تُرسل منه رسائلك.
+placeholder-email_address = name@example.com
+field-password = كلمة المرور
+help-password = كلمة مرور حساب البريد الإلكتروني هذا. إذا كانت هناك كلمة مرور محفوظة، فاترك هذا الحقل فارغًا للإبقاء عليها.
+help-password-app_password = يطلب المزوّد { $provider } هنا كلمة مرور تطبيق، لا كلمة مرورك المعتادة.
+help-password-two_steps = إذا كان التحقّق بخطوتين مفعّلًا، فإن المزوّد { $provider } يطلب هنا كلمة مرور تطبيق، لا كلمة مرورك المعتادة.
+help-password-not_for_long = يعمل المزوّد { $provider } على إيقاف تسجيل الدخول بكلمة المرور في برامج البريد. إذا رُفض الاختبار، فاطلب من مسؤول النظام السماح به (Authenticated SMTP).
+help-password-key = يطلب المزوّد { $provider } هنا مفتاحًا يُنشأ على موقعه.
+help-password-no_password = لم يعد المزوّد { $provider } يسمح للبرامج بتسجيل الدخول بكلمة مرور. استخدم حساب بريد إلكتروني آخر للإرسال.
+field-sender_name = اسم المرسِل
+help-sender_name = الاسم الذي يراه من تراسلهم، وهو عادةً اسم شركتك.
+field-send_copy = إرسال نسخة من كل رسالة إلى هذا العنوان
+help-send_copy = لسجلاتك الخاصة. لا يراها من تراسلهم.
+field-copy_to = عنوان النُّسخ
+help-copy_to = افصل بين العناوين المتعددة بفواصل.
+placeholder-copy_to = archive@example.com
+field-different_reply_to = تلقّي الردود على عنوان غير العنوان الذي تُرسل منه
+help-different_reply_to = عندئذٍ تصل الردود إلى العنوان أدناه.
+field-reply_to = عنوان الرد
+help-reply_to = افصل بين العناوين المتعددة بفواصل.
+placeholder-reply_to = office@example.com
+field-allow_untrusted_certificate = الوثوق بالشهادة الخاصة بهذا الخادم
+help-allow_untrusted_certificate = فقط لخادم تملكه أنت وشهادته موقَّعة ذاتيًا. شغّل الاختبار، وقارن البصمة التي يعرضها، ثم اقبلها.
+field-trusted_certificate = بصمة الشهادة
+help-trusted_certificate = بصمة SHA-256. تُملأ عندما تقبل الشهادة التي يعرضها الاختبار، وبعد ذلك لا تُقبل إلا تلك الشهادة.
+button-test = اختبار إعدادات البريد الإلكتروني
+button-update = تحديث
+button-email = بريد إلكتروني
+
+why_not-fields = ما زالت بعض الحقول تحتاج إلى انتباهك.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = المنفذ 25 مخصَّص للبريد بين الخوادم، ويحجبه كثير من مزوّدي الإنترنت. استخدم 587 أو 465 إذا كان مزوّدك يوفّرهما.
+warning-no_encryption = تُنقل رسائلك والمستندات التي فيها مقروءةً لأي شخص على الطريق.
+warning-own_certificate = لا يوثق إلا بالشهادة التي لها هذه البصمة. عندما يحصل الخادم على شهادة جديدة، شغّل الاختبار مرة أخرى واقبلها.
+
+fault-required = هذه المعلومة مطلوبة.
+fault-required-http_server = أدخل عنوان خدمة الويب.
+fault-required-smtp_host = أدخل اسم خادم SMTP لدى مزوّدك.
+fault-required-smtp_port = أدخل المنفذ: 587 أو 465 لدى معظم المزوّدين.
+fault-required-email_address = أدخل عنوان البريد الإلكتروني الذي تُرسل منه.
+fault-required-password = أدخل كلمة مرور هذا الحساب.
+fault-required-copy_to = أدخل العنوان الذي يتلقّى النُّسخ، أو ألغِ تحديد المربع الذي يطلبه.
+fault-required-reply_to = أدخل العنوان الذي تصل إليه الردود.
+fault-required-trusted_certificate = شغّل الاختبار واقبل الشهادة التي يعرضها، أو ألغِ تحديد المربع الذي يطلبها.
+fault-password_again = كلمة المرور المحفوظة تخصّ خادمًا أو منفذًا أو تشفيرًا أو اسم مستخدم آخر. أدخل كلمة المرور مرة أخرى.
+fault-password_without_username = أدخل اسم المستخدم المرافق لكلمة المرور، أو امسح كلمة المرور.
+fault-choice_unknown = القيمة { $value } ليست من الخيارات المتاحة: { $choices }.
+fault-host_has_scheme = احذف «{ $scheme }»: يُكتب هنا اسم الخادم فقط، مثل smtp.example.com.
+fault-host_has_port = احذف من هنا النقطتين ورقم المنفذ { $port }: للمنفذ حقل خاص به.
+fault-host_has_path = احذف كل شيء ابتداءً من «/»: يُكتب هنا اسم الخادم فقط.
+fault-host_has_space = لا يحتوي اسم الخادم على مسافات.
+fault-host_is_address = هذا عنوان بريد إلكتروني. المطلوب هنا اسم الخادم، مثل smtp.example.com.
+fault-host_invalid = هذا ليس اسم خادم. مثال على اسم خادم: smtp.example.com.
+fault-port_invalid = المنفذ عدد صحيح من 1 إلى 65535، والمعتادان هما 587 و465.
+fault-url_invalid = هذا ليس عنوان ويب. مثال على عنوان ويب: https://email.example.com.
+fault-url_not_web = لا تعمل هنا إلا العناوين التي تبدأ بـ https.
+fault-url_not_secure = سيُنقل المستند بلا تشفير: استخدم https بدلًا من http.
+fault-url_has_login = احذف الاسم وكلمة المرور من العنوان: لرمز الوصول حقل خاص به.
+fault-username_control = في اسم المستخدم فاصل أسطر أو حرف آخر غير مرئي. اكتبه من جديد بدلًا من لصقه.
+fault-secret_control = في النص فاصل أسطر أو حرف آخر غير مرئي. اكتبه من جديد بدلًا من لصقه.
+fault-fingerprint_invalid = تتكوّن بصمة SHA-256 من 64 خانة من 0 إلى 9 ومن A إلى F.
+fault-insecure_login = ستُنقل كلمة المرور مقروءةً بلا تشفير. اختر تشفيرًا آخر، أو حدّد هذا المربع إذا كان هذا ما تريده.
+fault-established_provider = ألغِ تحديد هذا المربع: لدى المزوّد { $provider } شهادة معتمدة، وإذا رُفضت فقد تصل كلمة مرورك إلى جهة ما على الطريق.
+fault-too_long_text = هذا النص أطول من اللازم. الحد الأقصى لعدد الأحرف: { $limit }.
+
+fault-too_long = عدد البايتات أكبر من اللازم: { $bytes }. الحد الأقصى: { $limit }.
+fault-bad_json = هذا ليس JSON: الخطأ في السطر { $line }، العمود { $column }.
+fault-wrong_type = النوع المتوقَّع: { $expected }؛ النوع الوارد: { $found }.
+fault-out_of_range = يجب أن تكون القيمة من { $least } إلى { $most }.
+fault-unknown_key = لا يوجد مفتاح بهذا الاسم.
+fault-unknown_key_near = لا يوجد مفتاح بهذا الاسم. هل المقصود { $nearest }؟
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] قيمة pdf هي NULL، وليس في email_json قيمة document.path: أعطِ بايتات ملف PDF أو مساره.
+   *[other] قيمة { $argument } هي NULL.
+}
+call-bad_utf8 = القيمة { $argument } ليست بترميز UTF-8: أول بايت خاطئ في الموضع { $position }.
+call-null_with_length = قيمة { $argument } هي NULL، لكن طولها بالبايت هو { $length }.
+call-bad_length = طول القيمة { $argument } بالبايت هو { $bytes }، وهذا أكثر مما يمكن لهذا الجهاز الاحتفاظ بنسخة منه.
+fault-key_needs_store = لا أثر لهذا من دون store.
+fault-one_key_only = لا يمكن إعطاء أكثر من واحد من key وpassphrase وkeychain.
+fault-wrong_type_expected = النوع المتوقَّع: { $expected }.
+
+fault-control_character = في هذا النص حرف لا يمكن إرساله ({ $character })، مثل فاصل الأسطر. اكتبه من جديد بدلًا من لصقه.
+fault-bidi_character = في هذا النص حرف غير مرئي يغيّر اتجاه النص ({ $character }). اكتبه من جديد بدلًا من لصقه.
+
+fault-address_empty = ينقص عنوان هنا.
+fault-address_no_at = { $address } ليس عنوان بريد إلكتروني: تنقصه العلامة «@».
+fault-address_several_at = { $address } ليس عنوان بريد إلكتروني: فيه أكثر من علامة «@» واحدة.
+fault-address_missing_separator = { $address }: ضع فاصلة بين كل عنوانين.
+fault-address_no_local = { $address } ليس عنوان بريد إلكتروني: ينقصه الجزء الذي قبل «@».
+fault-address_no_domain = { $address } ليس عنوان بريد إلكتروني: ينقصه الجزء الذي بعد «@».
+fault-address_space = { $address } ليس عنوان بريد إلكتروني: فيه مسافة.
+fault-address_invisible_character = في العنوان حرف غير مرئي ({ $character }). اكتبه من جديد بدلًا من لصقه.
+fault-address_local_too_long = الجزء الذي قبل «@» أطول من اللازم: طوله بالبايت { $bytes }، والحد الأقصى { $limit }.
+fault-address_too_long = العنوان أطول من اللازم: طوله بالبايت { $bytes }، والحد الأقصى { $limit }.
+fault-address_bad_domain = { $domain } ليس نطاق عنوان بريد إلكتروني.
+fault-address_bad_local = لا يمكن أن يأتي { $local } قبل «@» في عنوان بريد إلكتروني.
+fault-mailbox_quote = { $text }: تنقص علامة اقتباس.
+fault-mailbox_bracket = { $text }: يجب أن يكون العنوان بين القوسين الزاويين < >.
+fault-mailbox_text_after_address = { $text }: لا يجوز أن يأتي شيء بعد القوس الزاوي الأخير.
+fault-mailbox_missing_separator = { $text }: ضع فاصلة بين كل عنوانين.
+fault-too_many_recipients = عدد المستلمين أكبر من اللازم لرسالة واحدة: { $number }. الحد الأقصى: { $limit }.
+fault-one_address_only = أدخل عنوانًا واحدًا فقط.
+fault-no_recipients = أدخل مستلمًا واحدًا على الأقل.
+fault-header_too_long = هذا النص أطول من اللازم لرسالة بريد: طوله بالبايت { $bytes }، والحد الأقصى { $limit }.
+fault-file_name_empty = يحتاج الملف إلى اسم.
+fault-file_name_dots = «{ $name }» ليس اسم ملف.
+fault-file_name_separator = لا يمكن أن يحتوي اسم الملف على «{ $character }».
+fault-file_name_encoded_word = لا يمكن أن يحتوي اسم الملف على علامة مساواة تليها علامة استفهام (=?): ستعرض بعض برامج البريد اسمًا آخر.
+fault-file_name_too_long = اسم الملف أطول من اللازم: طوله بالبايت { $bytes }، والحد الأقصى { $limit }.
+fault-file_missing = الملف { $path } غير موجود.
+fault-file_is_folder = { $path } مجلد وليس ملفًا.
+fault-file_not_regular = { $path } ليس ملفًا عاديًا.
+fault-file_changed = تغيّر الملف { $path } أثناء قراءته. أعد المحاولة عندما يكتمل.
+fault-file_unreadable = لا يمكن قراءة الملف { $path }: { $error }.
+fault-files_too_large = حجم المستند والمرفقات معًا أكبر من اللازم. الحد الأقصى بالبايت: { $limit }.
+fault-files_no_memory = لا تكفي الذاكرة لهذا العدد من البايتات: { $bytes }.
+fault-pdf_empty = ملف PDF فارغ: ليس فيه أي بايت.
+fault-pdf_not_a_pdf = هذا ليس ملف PDF: لا توجد في أول 1024 بايت منه العلامة التي تبدأ بها ملفات PDF.
+fault-document_twice = يمكن إعطاء بايتات ملف PDF أو مساره، لا كليهما.
+fault-attachment_twice = يمكن إعطاء path أو base64، لا كليهما.
+fault-attachment_missing = يجب إعطاء path أو base64.
+fault-file_name_missing = المرفق المعطى بصيغة base64 يحتاج إلى file_name.
+fault-base64_bad = هذا ليس base64.
+fault-type_bad = { $type } ليس نوع وسائط مثل application/pdf.
+fault-type_composite = لا يمكن إرسال { $type } نوعًا لمرفق؛ استخدم application/octet-stream.
+fault-body_twice = يمكن إعطاء body، أو body_html مع body_text.
+fault-body_text_missing = يحتاج body_html إلى body_text معه، لبرامج القراءة التي لا تعرض HTML.
+fault-body_html_missing = يأتي body_text مع body_html؛ استخدم body للنص وحده.
+fault-idempotency_key_bad = يتكوّن المفتاح من أحرف ASCII المرئية، وعددها من 1 إلى { $limit }.
+fault-no_randomness = لم يوفّر النظام الأرقام العشوائية التي تحتاج إليها كل رسالة. أعد المحاولة.
+
+fault-key_invalid = المفتاح ليس 32 بايت بترميز base64.
+fault-passphrase_empty = عبارة المرور فارغة.
+fault-ca_file_unreadable = لا يمكن قراءة ملف الشهادات: { $detail }.
+fault-ca_file_invalid = لا يمكن استخدام إحدى الشهادات في هذا الملف: { $detail }.
+fault-ca_file_empty = لا توجد أي شهادة في هذا الملف. يجب أن يكون بصيغة PEM.
+fault-store_empty = مسار ملف الإعدادات فارغ.
+fault-program_name_empty = اسم البرنامج فارغ.
+fault-locale_invalid = هذا ليس رمز لغة مثل en أو ro أو pt-BR.
+fault-text_syntax = النص { $id } غير مكتوب بصيغة Fluent في السطر { $line }: { $detail }.
+fault-text_unknown = لا يوجد نص بالمعرّف { $id } (السطر { $line }).
+fault-text_twice = النص { $id } موجود مرتين (السطر { $line }).
+fault-text_word = النص { $id } (السطر { $line }) يستخدم { $word }، وهو غير متاح له.
+fault-hello_name_invalid = هذا ليس اسم مضيف يمكن إرساله مع EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] هذا ليس عنوان خادم وكيل. مثال على العنوان: socks5://proxy.example.com:1080 أو http://user:password@proxy.example.com:3128، أو الكلمة environment.
+   *[other] متغيّر البيئة { $variable } ليس عنوان خادم وكيل. مثال على العنوان: socks5://proxy.example.com:1080 أو http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] لا يمكن هنا استخدام خادم وكيل من نوع { $scheme }: أعطِ خادمًا من نوع socks5 أو http.
+   *[other] متغيّر البيئة { $variable } يسمّي خادمًا وكيلًا من نوع { $scheme } لا يمكن استخدامه هنا: أعطِ خادمًا من نوع socks5 أو http.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] لا يمكن استخدام اسم المستخدم أو كلمة المرور للخادم الوكيل: الحد الأقصى لكل منهما 255 بايت بلا فواصل أسطر، وتُكتب الأحرف الخاصة كما تُكتب في عناوين الويب، مثل name%40example.com بدلًا من name@example.com.
+   *[other] لا يمكن استخدام اسم المستخدم أو كلمة المرور للخادم الوكيل في متغيّر البيئة { $variable }: الحد الأقصى لكل منهما 255 بايت بلا فواصل أسطر، وتُكتب الأحرف الخاصة كما تُكتب في عناوين الويب، مثل name%40example.com بدلًا من name@example.com.
+}
+
+settings-faults = { $count ->
+    [zero] { $label }: { $message }
+    [one] { $label }: { $message }
+    [two] حقلان يحتاجان إلى انتباهك. أولهما { $label }: { $message }
+    [few] { $count } حقول تحتاج إلى انتباهك. أولها { $label }: { $message }
+    [many] { $count } حقلًا تحتاج إلى انتباهك. أولها { $label }: { $message }
+   *[other] { $count } حقل تحتاج إلى انتباهك. أولها { $label }: { $message }
+}
+email-faults = لا يمكن إرسال الرسالة بهذا الشكل. { $message }
+not_configured = لم يُعَدّ البريد الإلكتروني بعد. املأ إعدادات البريد الإلكتروني أولًا.
+
+## The store
+
+protection-memory = تُحفظ الإعدادات في الذاكرة فقط، وتزول عند إغلاق البرنامج { $program }.
+protection-given_key = كلمة المرور مشفّرة في ملف الإعدادات بمفتاح يحتفظ به البرنامج { $program }.
+protection-passphrase = كلمة المرور مشفّرة في ملف الإعدادات بمفتاح مشتق من عبارة مرور.
+protection-keychain = كلمة المرور مشفّرة في ملف الإعدادات بمفتاح من سلسلة مفاتيح النظام.
+protection-key_file = كلمة المرور مشفّرة في ملف الإعدادات. والمفتاح في ملف بجانبه لا يقرؤه إلا هذا المستخدم: من يستطيع قراءة الملفين يستطيع قراءة كلمة المرور.
+
+store-damaged = ملف الإعدادات { $path } تالف ({ $detail }). تُرك كما هو. امسح الإعدادات وأدخلها من جديد، أو استعد الملف من نسخة احتياطية.
+store-tampered = غيّرت جهةٌ أخرى غير البرنامج { $program } ملف الإعدادات { $path }. لذلك لا يُستخدم الملف حفاظًا على الأمان، وتُرك كما هو. امسح الإعدادات وأدخلها من جديد، أو استعد الملف من نسخة احتياطية.
+store-wrong_key = لا يمكن فتح ملف الإعدادات { $path } بهذا المفتاح ({ $detail }). تُرك كما هو.
+store-newer = كُتب ملف الإعدادات { $path } بإصدار أحدث من البرنامج { $program }. تُرك كما هو. حدّث البرنامج { $program }.
+store-no_folder = لا يمكن استخدام المجلد { $path } لملف الإعدادات: { $detail }.
+store-unreadable = لا يمكن قراءة ملف الإعدادات { $path }: { $detail }.
+store-unwritable = تعذّر حفظ الإعدادات في { $path }: { $detail }. ما زالت الإعدادات السابقة سارية.
+store-busy = يحفظ برنامج آخر الإعدادات في { $path } في هذه اللحظة. أعد المحاولة.
+store-key_file_exposed = يستطيع مستخدمون آخرون لهذا الحاسوب قراءة ملف المفتاح { $path }، ولذلك فهو لا يحمي شيئًا. اجعل قراءته متاحة لمالكه فقط.
+store-key_missing = ملف المفتاح { $path } الذي يفتح الإعدادات مفقود. استعده من نسخة احتياطية، أو امسح الإعدادات وأدخلها من جديد.
+store-no_keychain = لا يمكن استخدام سلسلة مفاتيح النظام: { $detail }.
+
+## The Email button
+
+kind-invoice = فاتورة
+kind-quote = عرض سعر
+kind-order = طلب
+kind-credit_note = إشعار دائن
+kind-delivery_note = إذن تسليم
+kind-receipt = إيصال
+kind-reminder = تذكير بالدفع
+kind-statement = كشف حساب
+kind-payslip = قسيمة راتب
+kind-report = تقرير
+kind-document = مستند
+button-subject = { $document }
+button-subject_from = { $document } من { $sender }
+button-body =
+    مرحبًا { $name }،
+
+    تجدون مرفقًا مع هذه الرسالة: { $document }.
+button-body_no_name =
+    مرحبًا،
+
+    تجدون مرفقًا مع هذه الرسالة: { $document }.
+button-closing =
+    مع أطيب التحيات،
+    { $sender }
+
+## The test mail
+
+test_subject = رسالة تجريبية من { $program }
+test_body =
+    هذه رسالة تجريبية من { $program }.
+
+    إذا أمكنك قراءتها، فإن إعدادات بريدك الإلكتروني تعمل.
+
+## Progress
+
+step-turn = انتظار إرسال رسائل أخرى أولًا
+step-name = البحث عن الخادم
+step-connect = الاتصال
+step-proxy = الاتصال عبر الخادم الوكيل
+step-tls = تشفير الاتصال
+step-greeting = تحية الخادم
+step-login = تسجيل الدخول
+step-sender = ذكر المرسِل
+step-recipient = ذكر المستلمين
+step-content = الإرسال
+step-verdict = انتظار جواب الخادم
+
+## What happened
+
+problem-accepted = قبل الخادم الرسالة.
+problem-accepted_partly = قبل الخادم الرسالة لبعض المستلمين، ورفض الآخرين.
+test-accepted = الإعدادات تعمل: قبل الخادم رسالة تجريبية إلى { $recipient }.
+problem-name_not_found = لم يُعثر على الخادم { $host }. لم تُرسل الرسالة.
+problem-name_lookup_failed = تعذّر البحث عن الاسم { $host }: يبدو أنه لا يوجد اتصال بالإنترنت. لم تُرسل الرسالة.
+problem-no_route = لا يوجد طريق من هذا الحاسوب إلى { $host }: الشبكة متوقفة أو غير متصلة. لم تُرسل الرسالة.
+problem-connection_refused = رفض الخادم { $host } الاتصال على المنفذ { $port }. لم تُرسل الرسالة.
+problem-connection_failed = تعذّر الاتصال بالخادم { $host } على المنفذ { $port }. لم تُرسل الرسالة.
+problem-timed_out = { $step ->
+    [name] تعذّر العثور على الاسم { $host } في الوقت المحدد. لم تُرسل الرسالة.
+    [connect] لا يستجيب الخادم { $host } على المنفذ { $port }. لم تُرسل الرسالة.
+    [content] توقّف الخادم { $host } عن تلقّي الرسالة قبل أن تكتمل. لم تُرسل الرسالة.
+   *[other] توقّف الخادم { $host } عن الاستجابة. لم تُرسل الرسالة.
+}
+problem-out_of_time = استغرق الإرسال وقتًا أطول من المسموح. لم تُرسل الرسالة.
+problem-disconnected = { $step ->
+    [content] أغلق الخادم { $host } الاتصال قبل أن تكتمل الرسالة. لم تُرسل الرسالة.
+   *[other] أغلق الخادم { $host } الاتصال. لم تُرسل الرسالة.
+}
+problem-name_not_found-proxy = لم يُعثر على الخادم الوكيل { $proxy }. لم تُرسل الرسالة.
+problem-name_lookup_failed-proxy = تعذّر البحث عن اسم الخادم الوكيل { $proxy }: يبدو أنه لا يوجد اتصال بالشبكة. لم تُرسل الرسالة.
+problem-no_route-proxy = لا يوجد طريق من هذا الحاسوب إلى الخادم الوكيل { $proxy }: الشبكة متوقفة أو غير متصلة. لم تُرسل الرسالة.
+problem-connection_refused-proxy = رفض الخادم الوكيل { $proxy } الاتصال. لم تُرسل الرسالة.
+problem-connection_failed-proxy = تعذّر الاتصال بالخادم الوكيل { $proxy }. لم تُرسل الرسالة.
+problem-timed_out-proxy = { $step ->
+    [name] تعذّر العثور على اسم الخادم الوكيل { $proxy } في الوقت المحدد. لم تُرسل الرسالة.
+    [connect] لا يستجيب الخادم الوكيل { $proxy }. لم تُرسل الرسالة.
+   *[other] لم يتصل الخادم الوكيل { $proxy } بالخادم { $host } في الوقت المحدد. لم تُرسل الرسالة.
+}
+problem-disconnected-proxy = أغلق الخادم الوكيل { $proxy } الاتصال بدلًا من أن يتصل بالخادم { $host }. لم تُرسل الرسالة.
+problem-bad_reply-proxy = الجواب الوارد من { $proxy } ليس جواب خادم وكيل من النوع المحدَّد في الإعدادات. لم تُرسل الرسالة.
+problem-proxy_login_refused = يطلب الخادم الوكيل { $proxy } اسم مستخدم وكلمة مرور، أو غير المحدَّدين في الإعدادات. لم تُرسل الرسالة.
+problem-proxy_failed = لم يتصل الخادم الوكيل { $proxy } بالخادم { $host } على المنفذ { $port }. لم تُرسل الرسالة.
+problem-bad_reply = الجواب الوارد من { $host } على المنفذ { $port } ليس الجواب المتوقَّع. لم تُرسل الرسالة.
+
+problem-tls_failed = تعذّر إنشاء اتصال مشفّر بالخادم { $host }. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-tls_not_spoken = لا يستخدم الخادم { $host } تشفير TLS من البداية على المنفذ { $port }. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-tls_too_old = لا يعرف الخادم { $host } إلا تشفيرًا أقدم من أن يكون آمنًا. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-tls_not_offered = لا يوفّر الخادم { $host } التشفير على المنفذ { $port }. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-tls_refused = رفض الخادم { $host } بدء التشفير. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-bytes_before_tls = تدخّل شيء ما على الطريق إلى { $host } في بدء التشفير. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-certificate_untrusted = شهادة الخادم { $host } ليست صادرة عن جهة يثق بها هذا الحاسوب. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-certificate_expired = انتهت صلاحية شهادة الخادم { $host } ({ $expires }). لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-certificate_not_yet_valid = شهادة الخادم { $host } صالحة ابتداءً من هذا التاريخ فقط: { $begins }. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] الشهادة التي يعرضها الخادم { $host } تخصّ اسمًا آخر ({ $names }). لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+   *[other] الشهادة التي يعرضها الخادم { $host } ليست لهذا الاسم. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+}
+problem-certificate_invalid = لا يمكن قبول شهادة الخادم { $host }. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-certificate_changed = يعرض الخادم { $host } شهادة غير التي قبلتها. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-login_in_clear = الاتصال بالخادم { $host } غير مشفّر، ولذلك لم تُرسل كلمة المرور. ولم تُرسل الرسالة أيضًا.
+problem-login_server_unproven = لم يثبت الخادم { $host } أنه يعرف كلمة مرورك، فربما اعترض أحدٌ الطريق. لم تُرسل كلمة المرور ولا الرسالة.
+
+problem-encryption_required = يطلب الخادم { $host } اتصالًا مشفّرًا. لم تُرسل الرسالة.
+problem-login_refused = لم يقبل الخادم { $host } اسم المستخدم وكلمة المرور. لم تُرسل الرسالة.
+problem-login_not_offered = لا يتيح الخادم { $host } تسجيل الدخول على المنفذ { $port }، لكن اسم المستخدم محدَّد في الإعدادات. لم تُرسل الرسالة.
+problem-login_unsupported = لا يتيح الخادم { $host } أي طريقة لتسجيل الدخول بكلمة مرور يعرفها البرنامج { $program }. لم تُرسل الرسالة.
+problem-login_required = يطلب الخادم { $host } تسجيل الدخول قبل أن يقبل الرسائل. لم تُرسل الرسالة.
+problem-http_unauthorized = رفضت خدمة الويب الوصول إليها. لم تُرسل الرسالة.
+
+problem-server_busy = لا يقبل الخادم { $host } رسائل من هذا الحاسوب في الوقت الحالي. لم تُرسل الرسالة.
+problem-login_deferred = تعذّر على الخادم { $host } التحقّق من تسجيل الدخول في الوقت الحالي. لم تُرسل الرسالة.
+problem-sender_deferred = لا يقبل الخادم { $host } رسائل من { $sender } في الوقت الحالي. لم تُرسل الرسالة.
+problem-recipient_deferred = لا يقبل الخادم { $host } رسائل إلى { $recipient } في الوقت الحالي. لم تُرسل الرسالة إلى أحد.
+problem-recipient_deferred-copy = لا يقبل الخادم { $host } في الوقت الحالي رسائل إلى { $recipient }، وهو عنوانك للنُّسخ. لم تُرسل الرسالة إلى أحد.
+problem-content_deferred = لم يأخذ الخادم { $host } الرسالة في الوقت الحالي. لم تُرسل الرسالة.
+problem-http_busy = خدمة الويب مشغولة جدًا في الوقت الحالي. لم تُرسل الرسالة.
+
+problem-server_refused = رفض الخادم { $host } التواصل مع هذا الحاسوب. لم تُرسل الرسالة.
+problem-sender_refused = لا يقبل الخادم { $host } رسائل من { $sender }. لم تُرسل الرسالة.
+problem-recipient_refused = رفض الخادم { $host } المستلم { $recipient }. لم تُرسل الرسالة إلى أحد.
+problem-recipient_refused-copy = رفض الخادم { $host } العنوان { $recipient }، وهو عنوانك للنُّسخ. لم تُرسل الرسالة إلى أحد.
+problem-content_refused = رفض الخادم { $host } الرسالة. لم تُرسل الرسالة.
+problem-too_large = { $limit_known ->
+    [yes] الرسالة أكبر من اللازم: حجمها { $size }، والحد الأقصى لدى الخادم { $host } هو { $limit }. لم تُرسل الرسالة.
+   *[other] الرسالة أكبر مما يقبله الخادم { $host }. لم تُرسل الرسالة.
+}
+problem-address_not_supported = لا يستطيع الخادم { $host } التعامل مع عنوان فيه قبل العلامة @ أحرف غير A إلى Z. لم تُرسل الرسالة.
+problem-http_refused = أبلغت خدمة الويب عن خطأ.
+problem-http_not_found = لا توجد خدمة بريد إلكتروني على عنوان الويب هذا. لم تُرسل الرسالة.
+problem-http_redirected = تريد خدمة الويب تحويل المستند إلى عنوان آخر، وهذا لا يُنفَّذ حفاظًا على الأمان. لم تُرسل الرسالة.
+
+problem-file_changed = تغيّر ملف المستند أو استُبدل أو حُذف قبل أن تكتمل الرسالة. لم تُرسل الرسالة.
+problem-file_unreadable = تعذّرت قراءة ملف المستند. لم تُرسل الرسالة.
+
+problem-no_verdict = نُقلت الرسالة كاملةً إلى { $host }، لكن لا يُعرف هل قُبلت. ربما سُلّمت وربما لم تُسلَّم، ولا يُعاد إرسالها تلقائيًا.
+problem-canceled = أُلغي الإرسال. لم يُرسل شيء.
+problem-internal = حدث خلل داخل mailbutton. هذا خطأ برمجي في mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = تحقّق من كتابة اسم الخادم، أو ابحث عنه في صفحات المساعدة لدى مزوّدك.
+advice-check_host_and_port = تحقّق من اسم الخادم والمنفذ في صفحات المساعدة لدى مزوّدك؛ المنفذان المعتادان هما 587 و465.
+advice-check_internet = تحقّق من أن هذا الحاسوب متصل بالإنترنت، بفتح صفحة ويب مثلًا.
+advice-check_proxy = تحقّق من الخادم الوكيل { $proxy } في إعدادات البرنامج { $program }، أو اسأل من أعدّه.
+advice-check_proxy_login = تحقّق من اسم المستخدم وكلمة المرور للخادم الوكيل { $proxy } في إعدادات البرنامج { $program }.
+advice-ask_proxy = اطلب ممن يدير الخادم الوكيل { $proxy } السماح بالاتصال بالخادم { $host } على المنفذ { $port }، واعرض عليه هذه الرسالة.
+advice-firewall = تحقّق هل يحجب جدار حماية أو برنامج مكافحة فيروسات البرنامج { $program }، بالسماح له هناك أو بإيقاف حماية البريد مؤقتًا لاختبار واحد.
+advice-other_program = جرّب الإعدادات نفسها في Thunderbird: إذا لم تنجح هناك أيضًا فالسبب في الإعدادات أو لدى المزوّد، وإذا نجحت هناك فثمة شيء يحجب البرنامج { $program }.
+advice-other_network = جرّب شبكة أخرى، مثل نقطة اتصال هاتفك.
+advice-try_again = أعد المحاولة بعد دقيقة.
+advice-fewer_at_once = أرسل عددًا أقل من الرسائل دفعةً واحدة، أو انتظر حتى تُرسل الرسائل الأخرى.
+advice-try_later = أعد المحاولة لاحقًا؛ فقد يذكر الخادم في كلامه متى يمكن ذلك.
+advice-check_limits = تحقّق من عدد الرسائل التي يسمح بها مزوّدك في الساعة وفي اليوم.
+advice-port_25_blocked = استخدم المنفذ 587 بدلًا من 25 الذي يحجبه معظم مزوّدي الإنترنت.
+advice-mode_of_465 = اضبط التشفير على «تلقائي»: المنفذ 465 يستخدم TLS من البداية.
+advice-try_auto = اضبط التشفير على «تلقائي» ثم أعد المحاولة.
+advice-mode_of_587 = اضبط التشفير على «تلقائي»: المنفذ { $port } يبدأ بلا تشفير ثم ينتقل إليه عبر STARTTLS.
+advice-try_587 = استخدم المنفذ 587 مع التشفير «تلقائي».
+advice-try_465 = استخدم المنفذ 465 مع التشفير «تلقائي».
+advice-ask_provider = اسأل مزوّدك أو مسؤول النظام، واعرض عليه هذه الرسالة.
+advice-server_must_update = اطلب من مسؤول الخادم تفعيل TLS 1.2 أو 1.3.
+advice-other_server = استخدم خادم بريد آخر، إذا كان لدى مزوّدك خادم آخر.
+advice-check_clock = تحقّق من التاريخ والوقت على هذا الحاسوب.
+advice-renew_certificate = اطلب من مسؤول الخادم تجديد شهادته.
+advice-accept_certificate = اقبل هذه الشهادة، لكن فقط إذا كان الخادم لك وكانت البصمة هي التي يعطيك إياها مسؤوله.
+advice-compare_certificate = اسأل مسؤول الخادم هل جُدّدت الشهادة، وقارن البصمة قبل أن تقبلها.
+advice-use_certificate_name = استخدم الاسم الصادرة له الشهادة اسمًا للخادم، إذا كان اسمَ خادم مزوّدك.
+advice-intercepted = أوقف فحص البريد في برنامج مكافحة الفيروسات: فهو يضع شهادته مكان شهادة المزوّد { $provider }.
+advice-use_tls = اضبط التشفير على «تلقائي».
+advice-allow_insecure_login = اسمح بكلمة المرور غير المشفّرة فقط إذا كان الخادم على شبكتك الخاصة وليس لديه تشفير.
+
+advice-app_password-gmail = استخدم كلمة مرور تطبيق: فعّل في حسابك على Google التحقّق بخطوتين ضمن «الأمان»، ثم افتح «كلمات مرور التطبيقات»، وأنشئ كلمة مرور للبرنامج { $program }، وأدخلها هنا بدلًا من كلمة مرورك المعتادة.
+advice-app_password-yahoo = استخدم كلمة مرور تطبيق: افتح صفحة «أمان الحساب» في Yahoo (login.yahoo.com/account/security)، واختر «إنشاء كلمة مرور تطبيق» (Generate app password)، واختر «أخرى» (Other)، واكتب { $program }، واضغط «إنشاء» (Generate)، وانسخها إلى حقل كلمة المرور.
+advice-app_password-icloud = استخدم كلمة مرور خاصة بالتطبيق: سجّل الدخول على account.apple.com، وافتح «تسجيل الدخول والأمان»، واختر «كلمات السر الخاصة بالتطبيقات»، وأنشئ كلمة مرور للبرنامج { $program }، وأدخلها هنا بدلًا من كلمة مرورك المعتادة.
+advice-app_password = استخدم كلمة مرور تطبيق، لأن المزوّد { $provider } لا يقبل هنا كلمة مرورك المعتادة: تشرح صفحات المساعدة لديه كيفية إنشائها.
+advice-app_password-two_steps = استخدم كلمة مرور تطبيق إذا كان التحقّق بخطوتين مفعّلًا لدى المزوّد { $provider }: تشرح صفحات المساعدة لديه كيفية إنشائها.
+advice-app_password-any = استخدم كلمة مرور تطبيق إذا كان لدى مزوّدك تحقّق بخطوتين: فهو عندئذٍ لا يقبل هنا كلمة مرورك المعتادة.
+advice-password_login_off = اطلب من مسؤول النظام السماح بتسجيل الدخول بكلمة المرور لصندوق البريد هذا (Authenticated SMTP): يعمل المزوّد { $provider } على إيقافه، ومن دونه لا تعمل هنا أي كلمة مرور.
+advice-other_account = استخدم حساب بريد إلكتروني آخر للإرسال: لم يعد المزوّد { $provider } يسمح للبرامج بتسجيل الدخول بكلمة مرور.
+advice-full_address = استخدم عنوان بريدك الإلكتروني الكامل اسمًا للمستخدم: هذا ما يطلبه معظم المزوّدين.
+advice-check_key = تحقّق من اسم المستخدم والمفتاح: يطلب المزوّد { $provider } مفتاحًا يُنشأ على موقعه، لا كلمة المرور التي تسجّل بها الدخول هناك.
+advice-check_login = تحقّق من اسم المستخدم وكلمة المرور بتسجيل الدخول على موقع مزوّدك.
+advice-login_off = امسح اسم المستخدم إذا كان هذا الخادم لا يحتاج إلى تسجيل الدخول.
+advice-enter_login = أدخل اسم المستخدم وكلمة المرور لحساب بريدك الإلكتروني.
+advice-check_token = تحقّق من رمز الوصول الذي أعطاك إياه مشغّل خدمة الويب.
+advice-check_sender = أرسل من العنوان الذي يخصّه هذا الحساب، أو اطلب من المزوّد السماح بالعنوان { $sender } عنوانًا بديلًا.
+advice-check_recipient = تحقّق من كتابة عنوان المستلم.
+advice-check_relay = أدخل اسم المستخدم وكلمة المرور لحساب بريدك الإلكتروني: من دون تسجيل الدخول لا تقبل معظم الخوادم إلا رسائل إلى مستخدميها.
+advice-check_content = تحقّق في الرسالة مما يشير إليه الخادم في كلامه.
+advice-make_smaller = صغّر حجم المرفقات، أو أرسلها في عدة رسائل.
+advice-send_link = أرسل رابطًا إلى المستند بدلًا منه.
+advice-plain_address = اطلب من المستلم عنوانًا ليس فيه إلا الأحرف A إلى Z، أو استخدم مزوّدًا يدعم مثل هذه العناوين.
+advice-check_url = تحقّق من عنوان خدمة الويب مع مشغّلها.
+advice-ask_relay = اسأل مشغّل خدمة الويب، واعرض عليه هذه الرسالة.
+advice-complete_file = أرسل الرسالة مرة أخرى عندما يكتمل ملف المستند ولا يعود شيء يكتب فيه.
+advice-check_file = تحقّق من أن ملف المستند يمكن فتحه، ثم أرسل الرسالة مرة أخرى.
+advice-ask_recipient = اسأل المستلم هل وصلت الرسالة قبل أن ترسلها مرة أخرى.
+advice-look_in_sent = انظر في مجلد الرسائل المرسلة في صندوق بريدك: يضع كثير من المزوّدين هناك نسخة مما أُرسل.
+advice-report_bug = أبلغ الجهة المطوّرة للبرنامج { $program } بهذه المشكلة.

@@ -1,0 +1,422 @@
+### Every text that reaches a person, in German. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Versand
+field-protocol = Senden über
+choice-protocol-smtp = Mein E-Mail-Anbieter (SMTP)
+choice-protocol-http = Ein Webdienst (HTTP-Relay)
+help-protocol = In den meisten Fällen passt der E-Mail-Anbieter.
+field-http_server = Adresse des Webdienstes
+help-http_server = Die Adresse, die Sie vom Betreiber des Webdienstes erhalten haben.
+placeholder-http_server = https://email.example.com/
+field-http_token = Zugriffstoken
+help-http_token = Nur wenn Sie vom Betreiber des Webdienstes eines erhalten haben.
+field-smtp_host = SMTP-Server
+help-smtp_host = Der Name des Postausgangsservers Ihres Anbieters, zum Beispiel smtp.gmail.com, smtp.mail.yahoo.com oder smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Port
+help-smtp_port = Üblich sind 465 und 587. Welcher der richtige ist, steht auf den Hilfeseiten Ihres Anbieters.
+placeholder-smtp_port = 587
+field-smtp_security = Verschlüsselung
+help-smtp_security = Automatisch passt für fast jeden Server: TLS auf Port 465, STARTTLS auf jedem anderen Port. Eine Verbindung, die sich nicht verschlüsseln lässt, wird nicht verwendet.
+choice-smtp_security-auto = Automatisch (empfohlen)
+choice-smtp_security-tls = TLS von Anfang an (üblich auf Port 465)
+choice-smtp_security-starttls = STARTTLS (üblich auf Port 587)
+choice-smtp_security-none = Keine: alles wird lesbar übertragen
+field-allow_insecure_login = Mein Passwort unverschlüsselt senden
+help-allow_insecure_login = Jeder auf dem Weg zum Server kann das Passwort dann lesen. Nur für einen Server in Ihrem eigenen Netzwerk.
+field-username = Benutzername
+help-username = Oft Ihre vollständige E-Mail-Adresse. Lassen Sie das Feld leer, wenn der Server keine Anmeldung verlangt.
+placeholder-username = name@example.com
+field-email_address = E-Mail-Adresse
+help-email_address = Die Adresse, von der Ihre E-Mails gesendet werden.
+placeholder-email_address = name@example.com
+field-password = Passwort
+help-password = Das Passwort dieses E-Mail-Kontos. Ist schon eines gespeichert, lassen Sie das Feld leer, um es zu behalten.
+help-password-app_password = { $provider } verlangt hier ein App-Passwort, nicht Ihr normales Passwort.
+help-password-two_steps = Ist die Bestätigung in zwei Schritten aktiviert, verlangt { $provider } hier ein App-Passwort, nicht Ihr normales Passwort.
+help-password-not_for_long = { $provider } schaltet die Anmeldung mit Passwort für E-Mail-Programme nach und nach ab. Wird der Test abgelehnt, bitten Sie Ihren Administrator, sie zu erlauben („Authentifiziertes SMTP“).
+help-password-key = { $provider } verlangt hier einen Schlüssel, den Sie auf der Website des Anbieters erstellen.
+help-password-no_password = { $provider } lässt die Anmeldung von Programmen mit einem Passwort nicht mehr zu. Senden Sie über ein anderes E-Mail-Konto.
+field-sender_name = Absendername
+help-sender_name = Der Name, den die Empfänger Ihrer E-Mails sehen, meist der Name Ihres Unternehmens.
+field-send_copy = Eine Kopie jeder E-Mail an diese Adresse senden
+help-send_copy = Für Ihre eigenen Unterlagen. Die Empfänger Ihrer E-Mails sehen sie nicht.
+field-copy_to = Adresse für Kopien
+help-copy_to = Mehrere Adressen werden durch Kommas getrennt.
+placeholder-copy_to = archiv@example.com
+field-different_reply_to = Antworten an einer anderen Adresse als der Absenderadresse empfangen
+help-different_reply_to = Antworten gehen dann an die unten stehende Adresse.
+field-reply_to = Antwortadresse
+help-reply_to = Mehrere Adressen werden durch Kommas getrennt.
+placeholder-reply_to = buero@example.com
+field-allow_untrusted_certificate = Dem eigenen Zertifikat dieses Servers vertrauen
+help-allow_untrusted_certificate = Nur für einen eigenen Server mit selbst signiertem Zertifikat. Führen Sie den Test aus, vergleichen Sie den angezeigten Fingerabdruck und akzeptieren Sie ihn.
+field-trusted_certificate = Fingerabdruck des Zertifikats
+help-trusted_certificate = SHA-256. Wird ausgefüllt, wenn Sie das Zertifikat akzeptieren, das der Test anzeigt; von da an wird nur dieses Zertifikat akzeptiert.
+button-test = E-Mail-Einstellungen testen
+button-update = Speichern
+button-email = Per E-Mail senden
+
+why_not-fields = Einige Felder müssen noch ausgefüllt oder geprüft werden.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = Port 25 ist für E-Mails zwischen Servern gedacht, und viele Internetanbieter sperren ihn. Verwenden Sie 587 oder 465, wenn Ihr E-Mail-Anbieter sie unterstützt.
+warning-no_encryption = Ihre E-Mails und die Dokumente darin werden für jeden auf dem Weg lesbar übertragen.
+warning-own_certificate = Nur dem einen Zertifikat mit diesem Fingerabdruck wird vertraut. Erhält der Server ein neues, führen Sie den Test erneut aus und akzeptieren Sie es.
+
+fault-required = Diese Angabe wird benötigt.
+fault-required-http_server = Geben Sie die Adresse des Webdienstes ein.
+fault-required-smtp_host = Geben Sie den Namen des SMTP-Servers Ihres Anbieters ein.
+fault-required-smtp_port = Geben Sie den Port ein: bei den meisten Anbietern 587 oder 465.
+fault-required-email_address = Geben Sie die E-Mail-Adresse ein, von der Sie senden.
+fault-required-password = Geben Sie das Passwort dieses Kontos ein.
+fault-required-copy_to = Geben Sie die Adresse ein, die die Kopien erhält, oder entfernen Sie das zugehörige Häkchen.
+fault-required-reply_to = Geben Sie die Adresse ein, an die Antworten gehen sollen.
+fault-required-trusted_certificate = Führen Sie den Test aus und akzeptieren Sie das angezeigte Zertifikat, oder entfernen Sie das zugehörige Häkchen.
+fault-password_again = Das gespeicherte Passwort gehört zu einem anderen Server, Port oder Benutzernamen oder zu einer anderen Verschlüsselung. Geben Sie das Passwort noch einmal ein.
+fault-password_without_username = Geben Sie den Benutzernamen ein, der zum Passwort gehört, oder leeren Sie das Passwortfeld.
+fault-choice_unknown = { $value } steht nicht zur Auswahl. Möglich sind: { $choices }.
+fault-host_has_scheme = Lassen Sie „{ $scheme }“ weg: Hier steht nur der Name des Servers, zum Beispiel smtp.example.com.
+fault-host_has_port = Lassen Sie „:{ $port }“ hier weg: Für den Port gibt es ein eigenes Feld.
+fault-host_has_path = Lassen Sie alles ab dem „/“ weg: Hier steht nur der Name des Servers.
+fault-host_has_space = Ein Servername enthält keine Leerzeichen.
+fault-host_is_address = Das ist eine E-Mail-Adresse. Hier wird der Name des Servers benötigt, zum Beispiel smtp.example.com.
+fault-host_invalid = Das ist kein Servername. Er sieht aus wie smtp.example.com.
+fault-port_invalid = Der Port ist eine ganze Zahl von 1 bis 65535; üblich sind 587 und 465.
+fault-url_invalid = Das ist keine Webadresse. Sie sieht aus wie https://email.example.com/.
+fault-url_not_web = Hier sind nur Adressen mit https:// möglich.
+fault-url_not_secure = Das Dokument würde unverschlüsselt übertragen: Verwenden Sie https:// statt http://.
+fault-url_has_login = Lassen Sie Benutzername und Passwort in der Adresse weg: Für ein Zugriffstoken gibt es ein eigenes Feld.
+fault-username_control = Der Benutzername enthält einen Zeilenumbruch oder ein anderes unsichtbares Zeichen. Tippen Sie ihn neu ein, statt ihn einzufügen.
+fault-secret_control = Die Eingabe enthält einen Zeilenumbruch oder ein anderes unsichtbares Zeichen. Tippen Sie sie neu ein, statt sie einzufügen.
+fault-fingerprint_invalid = Ein SHA-256-Fingerabdruck hat 64 Stellen aus den Ziffern 0 bis 9 und den Buchstaben A bis F.
+fault-insecure_login = Ohne Verschlüsselung würde das Passwort lesbar übertragen. Wählen Sie eine andere Verschlüsselung, oder setzen Sie dieses Häkchen, wenn Sie das so wollen.
+fault-established_provider = Entfernen Sie dieses Häkchen: { $provider } hat ein gültiges Zertifikat, und wird es abgelehnt, würde etwas auf dem Weg Ihr Passwort erhalten.
+fault-too_long_text = Das ist zu lang: Höchstens { $limit } Zeichen sind möglich.
+
+fault-too_long = { $bytes } Bytes sind zu viel: Höchstens { $limit } werden angenommen.
+fault-bad_json = Das ist kein JSON: Der Fehler steht in Zeile { $line }, Spalte { $column }.
+fault-wrong_type = Hier wird erwartet: { $expected }; gefunden wurde: { $found }.
+fault-out_of_range = Der Wert muss zwischen { $least } und { $most } liegen.
+fault-unknown_key = Einen Schlüssel mit diesem Namen gibt es nicht.
+fault-unknown_key_near = Einen Schlüssel mit diesem Namen gibt es nicht. Ist { $nearest } gemeint?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf ist NULL, und in email_json fehlt document.path: Geben Sie die Bytes des PDFs oder den Pfad seiner Datei an.
+   *[other] { $argument } ist NULL.
+}
+call-bad_utf8 = { $argument } ist kein UTF-8: Das erste falsche Byte steht an Position { $position }.
+call-null_with_length = { $argument } ist NULL, als Länge sind aber { $length } Bytes angegeben.
+call-bad_length = { $argument } hat { $bytes } Bytes; eine so große Kopie passt nicht in den Speicher dieses Rechners.
+fault-key_needs_store = Ohne store hat dies keine Wirkung.
+fault-one_key_only = Nur eine der Angaben key, passphrase und keychain ist möglich.
+fault-wrong_type_expected = Hier wird erwartet: { $expected }.
+
+fault-control_character = Dieser Text enthält ein Zeichen, das nicht gesendet werden kann ({ $character }), zum Beispiel einen Zeilenumbruch. Tippen Sie ihn neu ein, statt ihn einzufügen.
+fault-bidi_character = Dieser Text enthält ein unsichtbares Zeichen, das die Schreibrichtung ändert ({ $character }). Tippen Sie ihn neu ein, statt ihn einzufügen.
+
+fault-address_empty = Hier fehlt eine Adresse.
+fault-address_no_at = { $address } ist keine E-Mail-Adresse: Das „@“ fehlt.
+fault-address_several_at = { $address } ist keine E-Mail-Adresse: Sie enthält mehr als ein „@“.
+fault-address_missing_separator = { $address }: Setzen Sie ein Komma zwischen zwei Adressen.
+fault-address_no_local = { $address } ist keine E-Mail-Adresse: Der Teil vor dem „@“ fehlt.
+fault-address_no_domain = { $address } ist keine E-Mail-Adresse: Der Teil nach dem „@“ fehlt.
+fault-address_space = { $address } ist keine E-Mail-Adresse: Sie enthält ein Leerzeichen.
+fault-address_invisible_character = Die Adresse enthält ein unsichtbares Zeichen ({ $character }). Tippen Sie sie neu ein, statt sie einzufügen.
+fault-address_local_too_long = Der Teil vor dem „@“ ist zu lang: Er hat { $bytes } Bytes, höchstens { $limit } sind erlaubt.
+fault-address_too_long = Die Adresse ist zu lang: Sie hat { $bytes } Bytes, höchstens { $limit } sind erlaubt.
+fault-address_bad_domain = { $domain } ist keine Domain einer E-Mail-Adresse.
+fault-address_bad_local = { $local } kann nicht vor dem „@“ einer E-Mail-Adresse stehen.
+fault-mailbox_quote = { $text }: Ein Anführungszeichen fehlt.
+fault-mailbox_bracket = { $text }: Die Adresse muss zwischen „<“ und „>“ stehen.
+fault-mailbox_text_after_address = { $text }: Nach dem „>“ darf nichts mehr stehen.
+fault-mailbox_missing_separator = { $text }: Setzen Sie ein Komma zwischen zwei Adressen.
+fault-too_many_recipients = { $number } Empfänger sind zu viele für eine E-Mail: Höchstens { $limit } sind erlaubt.
+fault-one_address_only = Geben Sie nur eine Adresse ein.
+fault-no_recipients = Geben Sie mindestens einen Empfänger ein.
+fault-header_too_long = Das ist zu lang für eine E-Mail: Es sind { $bytes } Bytes, höchstens { $limit } sind erlaubt.
+fault-file_name_empty = Die Datei braucht einen Namen.
+fault-file_name_dots = „{ $name }“ ist kein Dateiname.
+fault-file_name_separator = Ein Dateiname kann das Zeichen „{ $character }“ nicht enthalten.
+fault-file_name_encoded_word = Ein Dateiname kann „=?“ nicht enthalten: Manche E-Mail-Programme würden einen anderen Namen anzeigen.
+fault-file_name_too_long = Der Dateiname ist zu lang: Er hat { $bytes } Bytes, höchstens { $limit } sind erlaubt.
+fault-file_missing = Die Datei { $path } ist nicht vorhanden.
+fault-file_is_folder = { $path } ist ein Ordner, keine Datei.
+fault-file_not_regular = { $path } ist keine gewöhnliche Datei.
+fault-file_changed = Die Datei { $path } wurde geändert, während sie gelesen wurde. Versuchen Sie es erneut, sobald sie vollständig ist.
+fault-file_unreadable = Die Datei { $path } kann nicht gelesen werden: { $error }.
+fault-files_too_large = Das Dokument und die Anhänge sind zusammen zu groß: Höchstens { $limit } Bytes werden angenommen.
+fault-files_no_memory = Für { $bytes } Bytes reicht der Arbeitsspeicher nicht aus.
+fault-pdf_empty = Das PDF ist leer: Es enthält keine Bytes.
+fault-pdf_not_a_pdf = Das ist kein PDF: In den ersten 1.024 Bytes steht kein „%PDF-“.
+fault-document_twice = Entweder die Bytes des PDFs oder der Pfad seiner Datei kann angegeben werden, nicht beides.
+fault-attachment_twice = Entweder path oder base64 kann angegeben werden, nicht beides.
+fault-attachment_missing = Entweder path oder base64 muss angegeben werden.
+fault-file_name_missing = Ein Anhang, der als base64 angegeben wird, braucht einen file_name.
+fault-base64_bad = Das ist kein base64.
+fault-type_bad = { $type } ist kein Medientyp wie application/pdf.
+fault-type_composite = { $type } kann nicht als Typ eines Anhangs gesendet werden; verwenden Sie application/octet-stream.
+fault-body_twice = Entweder body oder body_html zusammen mit body_text kann angegeben werden.
+fault-body_text_missing = Neben body_html ist body_text nötig, für E-Mail-Programme, die kein HTML anzeigen.
+fault-body_html_missing = body_text gehört zu body_html; verwenden Sie body für reinen Text.
+fault-idempotency_key_bad = Der Schlüssel besteht aus 1 bis { $limit } sichtbaren ASCII-Zeichen.
+fault-no_randomness = Das System hat keine Zufallszahlen geliefert, die jede E-Mail benötigt. Versuchen Sie es erneut.
+
+fault-key_invalid = Der Schlüssel besteht nicht aus 32 Bytes in base64.
+fault-passphrase_empty = Die Passphrase ist leer.
+fault-ca_file_unreadable = Die Zertifikatsdatei kann nicht gelesen werden: { $detail }.
+fault-ca_file_invalid = Ein Zertifikat in dieser Datei kann nicht verwendet werden: { $detail }.
+fault-ca_file_empty = Diese Datei enthält kein Zertifikat. Es muss im PEM-Format vorliegen.
+fault-store_empty = Der Pfad der Einstellungsdatei ist leer.
+fault-program_name_empty = Der Name des Programms ist leer.
+fault-locale_invalid = Das ist kein Sprachkürzel wie en, ro oder pt-BR.
+fault-text_syntax = Der Text { $id } ist in Zeile { $line } kein Fluent: { $detail }.
+fault-text_unknown = Es gibt keinen Text mit der Kennung { $id } (Zeile { $line }).
+fault-text_twice = Der Text { $id } ist doppelt vorhanden (Zeile { $line }).
+fault-text_word = Der Text { $id } (Zeile { $line }) verwendet { $word }, was es für ihn nicht gibt.
+fault-hello_name_invalid = Das ist kein Hostname, der mit EHLO gesendet werden kann.
+fault-proxy_invalid = { $variable ->
+    [none] Das ist nicht die Adresse eines Proxys. Sie sieht aus wie socks5://proxy.example.com:1080 oder http://user:password@proxy.example.com:3128 oder ist das Wort environment.
+   *[other] Die Umgebungsvariable { $variable } enthält nicht die Adresse eines Proxys. Sie sieht aus wie socks5://proxy.example.com:1080 oder http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Proxys mit { $scheme }:// können hier nicht verwendet werden: Geben Sie einen mit socks5:// oder http:// an.
+   *[other] Die Umgebungsvariable { $variable } nennt einen Proxy mit { $scheme }://, der hier nicht verwendet werden kann: Geben Sie einen mit socks5:// oder http:// an.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] Der Benutzername oder das Passwort des Proxys kann nicht verwendet werden: Beide haben höchstens 255 Bytes und keine Zeilenumbrüche, und Sonderzeichen werden wie in Webadressen geschrieben, zum Beispiel %40 für @.
+   *[other] Der Benutzername oder das Passwort des Proxys in der Umgebungsvariable { $variable } kann nicht verwendet werden: Beide haben höchstens 255 Bytes und keine Zeilenumbrüche, und Sonderzeichen werden wie in Webadressen geschrieben, zum Beispiel %40 für @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+   *[other] { $count } Felder müssen noch ausgefüllt oder geprüft werden. Das erste ist { $label }: { $message }
+}
+email-faults = Die E-Mail kann so nicht gesendet werden. { $message }
+not_configured = Der E-Mail-Versand ist noch nicht eingerichtet. Füllen Sie zuerst die E-Mail-Einstellungen aus.
+
+## The store
+
+protection-memory = Die Einstellungen werden nur im Arbeitsspeicher gehalten und sind verloren, sobald { $program } beendet wird.
+protection-given_key = Das Passwort ist in der Einstellungsdatei mit einem Schlüssel verschlüsselt, den { $program } aufbewahrt.
+protection-passphrase = Das Passwort ist in der Einstellungsdatei mit einem Schlüssel verschlüsselt, der aus einer Passphrase gebildet wird.
+protection-keychain = Das Passwort ist in der Einstellungsdatei mit einem Schlüssel aus dem Schlüsselbund des Systems verschlüsselt.
+protection-key_file = Das Passwort ist in der Einstellungsdatei verschlüsselt. Der Schlüssel liegt daneben in einer Datei, die nur dieser Benutzer lesen darf: Wer beide Dateien lesen kann, kann das Passwort lesen.
+
+store-damaged = Die Einstellungsdatei { $path } ist beschädigt ({ $detail }). Sie wurde unverändert gelassen. Löschen Sie die Einstellungen und geben Sie sie neu ein, oder stellen Sie die Datei aus einer Sicherung wieder her.
+store-tampered = Die Einstellungsdatei { $path } wurde von etwas anderem als { $program } geändert. Zur Sicherheit wird sie nicht verwendet; sie wurde unverändert gelassen. Löschen Sie die Einstellungen und geben Sie sie neu ein, oder stellen Sie die Datei aus einer Sicherung wieder her.
+store-wrong_key = Die Einstellungsdatei { $path } lässt sich mit diesem Schlüssel nicht öffnen ({ $detail }). Sie wurde unverändert gelassen.
+store-newer = Die Einstellungsdatei { $path } stammt von einer neueren Version von { $program }. Sie wurde unverändert gelassen. Aktualisieren Sie { $program }.
+store-no_folder = Der Ordner { $path } für die Einstellungsdatei kann nicht verwendet werden: { $detail }.
+store-unreadable = Die Einstellungsdatei { $path } kann nicht gelesen werden: { $detail }.
+store-unwritable = Die Einstellungen konnten nicht in { $path } gespeichert werden: { $detail }. Die bisherigen Einstellungen gelten weiter.
+store-busy = Ein anderes Programm speichert gerade die Einstellungen in { $path }. Versuchen Sie es erneut.
+store-key_file_exposed = Die Schlüsseldatei { $path } kann von anderen Benutzern dieses Computers gelesen werden und schützt deshalb nichts. Machen Sie sie nur für ihren Besitzer lesbar.
+store-key_missing = Die Schlüsseldatei { $path }, mit der die Einstellungen geöffnet werden, fehlt. Stellen Sie sie aus einer Sicherung wieder her, oder löschen Sie die Einstellungen und geben Sie sie neu ein.
+store-no_keychain = Der Schlüsselbund des Systems kann nicht verwendet werden: { $detail }.
+
+## The Email button
+
+kind-invoice = Rechnung
+kind-quote = Angebot
+kind-order = Bestellung
+kind-credit_note = Gutschrift
+kind-delivery_note = Lieferschein
+kind-receipt = Quittung
+kind-reminder = Zahlungserinnerung
+kind-statement = Kontoauszug
+kind-payslip = Gehaltsabrechnung
+kind-report = Bericht
+kind-document = Dokument
+button-subject = { $document }
+button-subject_from = { $document } von { $sender }
+button-body =
+    Guten Tag { $name },
+
+    im Anhang finden Sie: { $document }.
+button-body_no_name =
+    Guten Tag,
+
+    im Anhang finden Sie: { $document }.
+button-closing =
+    Mit freundlichen Grüßen
+    { $sender }
+
+## The test mail
+
+test_subject = Test-E-Mail von { $program }
+test_body =
+    Dies ist eine Test-E-Mail von { $program }.
+
+    Wenn Sie sie lesen können, funktionieren Ihre E-Mail-Einstellungen.
+
+## Progress
+
+step-turn = Warten, bis andere E-Mails gesendet sind
+step-name = Server suchen
+step-connect = Verbinden
+step-proxy = Über den Proxy verbinden
+step-tls = Verbindung verschlüsseln
+step-greeting = Server begrüßen
+step-login = Anmelden
+step-sender = Absender nennen
+step-recipient = Empfänger nennen
+step-content = Senden
+step-verdict = Auf die Antwort des Servers warten
+
+## What happened
+
+problem-accepted = Der Server hat die E-Mail angenommen.
+problem-accepted_partly = Der Server hat die E-Mail für einige Empfänger angenommen und die übrigen Empfänger abgelehnt.
+test-accepted = Die Einstellungen funktionieren: Der Server hat eine Test-E-Mail an { $recipient } angenommen.
+problem-name_not_found = Der Server { $host } wurde nicht gefunden. Die E-Mail wurde nicht gesendet.
+problem-name_lookup_failed = Der Name { $host } konnte nicht nachgeschlagen werden: Es scheint keine Internetverbindung zu bestehen. Die E-Mail wurde nicht gesendet.
+problem-no_route = Von diesem Computer führt kein Weg zu { $host }: Das Netzwerk ist ausgefallen oder nicht verbunden. Die E-Mail wurde nicht gesendet.
+problem-connection_refused = { $host } hat die Verbindung auf Port { $port } abgelehnt. Die E-Mail wurde nicht gesendet.
+problem-connection_failed = Es kam keine Verbindung zu { $host } auf Port { $port } zustande. Die E-Mail wurde nicht gesendet.
+problem-timed_out = { $step ->
+    [name] Der Name { $host } konnte nicht rechtzeitig nachgeschlagen werden. Die E-Mail wurde nicht gesendet.
+    [connect] { $host } antwortet auf Port { $port } nicht. Die E-Mail wurde nicht gesendet.
+    [content] { $host } hat nichts mehr angenommen, bevor die E-Mail vollständig war. Sie wurde nicht gesendet.
+   *[other] { $host } hat nicht mehr geantwortet. Die E-Mail wurde nicht gesendet.
+}
+problem-out_of_time = Der Versand hat länger gedauert als erlaubt. Die E-Mail wurde nicht gesendet.
+problem-disconnected = { $step ->
+    [content] { $host } hat die Verbindung geschlossen, bevor die E-Mail vollständig war. Sie wurde nicht gesendet.
+   *[other] { $host } hat die Verbindung geschlossen. Die E-Mail wurde nicht gesendet.
+}
+problem-name_not_found-proxy = Der Proxy { $proxy } wurde nicht gefunden. Die E-Mail wurde nicht gesendet.
+problem-name_lookup_failed-proxy = Der Name des Proxys { $proxy } konnte nicht nachgeschlagen werden: Es scheint keine Netzwerkverbindung zu bestehen. Die E-Mail wurde nicht gesendet.
+problem-no_route-proxy = Von diesem Computer führt kein Weg zum Proxy { $proxy }: Das Netzwerk ist ausgefallen oder nicht verbunden. Die E-Mail wurde nicht gesendet.
+problem-connection_refused-proxy = Der Proxy { $proxy } hat die Verbindung abgelehnt. Die E-Mail wurde nicht gesendet.
+problem-connection_failed-proxy = Es kam keine Verbindung zum Proxy { $proxy } zustande. Die E-Mail wurde nicht gesendet.
+problem-timed_out-proxy = { $step ->
+    [name] Der Name des Proxys { $proxy } konnte nicht rechtzeitig nachgeschlagen werden. Die E-Mail wurde nicht gesendet.
+    [connect] Der Proxy { $proxy } antwortet nicht. Die E-Mail wurde nicht gesendet.
+   *[other] Der Proxy { $proxy } hat die Verbindung zu { $host } nicht rechtzeitig hergestellt. Die E-Mail wurde nicht gesendet.
+}
+problem-disconnected-proxy = Der Proxy { $proxy } hat die Verbindung geschlossen, statt eine zu { $host } herzustellen. Die E-Mail wurde nicht gesendet.
+problem-bad_reply-proxy = Die Antwort von { $proxy } ist nicht das, was ein Proxy der eingestellten Art antworten würde. Die E-Mail wurde nicht gesendet.
+problem-proxy_login_refused = Der Proxy { $proxy } verlangt einen Benutzernamen und ein Passwort oder andere als die eingestellten. Die E-Mail wurde nicht gesendet.
+problem-proxy_failed = Der Proxy { $proxy } hat keine Verbindung zu { $host } auf Port { $port } hergestellt. Die E-Mail wurde nicht gesendet.
+problem-bad_reply = Die Antwort von { $host } auf Port { $port } ist nicht die erwartete. Die E-Mail wurde nicht gesendet.
+
+problem-tls_failed = Es kam keine verschlüsselte Verbindung zu { $host } zustande. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-tls_not_spoken = { $host } verwendet auf Port { $port } kein TLS von Anfang an. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-tls_too_old = { $host } kennt nur Verschlüsselung, die zu alt ist, um sicher zu sein. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-tls_not_offered = { $host } bietet auf Port { $port } keine Verschlüsselung an. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-tls_refused = { $host } hat es abgelehnt, die Verschlüsselung zu beginnen. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-bytes_before_tls = Etwas auf dem Weg zu { $host } hat in den Beginn der Verschlüsselung eingegriffen. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_untrusted = Das Zertifikat von { $host } stammt nicht von einer Stelle, der dieser Computer vertraut. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_expired = Das Zertifikat von { $host } ist abgelaufen ({ $expires }). Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_not_yet_valid = Das Zertifikat von { $host } ist noch nicht gültig (erst ab { $begins }). Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] Das Zertifikat, das { $host } vorzeigt, gehört zu einem anderen Namen ({ $names }). Weder ein Passwort noch die E-Mail wurde gesendet.
+   *[other] Das Zertifikat, das { $host } vorzeigt, gilt nicht für diesen Namen. Weder ein Passwort noch die E-Mail wurde gesendet.
+}
+problem-certificate_invalid = Das Zertifikat von { $host } kann nicht akzeptiert werden. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_changed = { $host } zeigt ein anderes Zertifikat vor als das von Ihnen akzeptierte. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-login_in_clear = Die Verbindung zu { $host } ist nicht verschlüsselt, deshalb wurde das Passwort nicht gesendet. Auch die E-Mail wurde nicht gesendet.
+problem-login_server_unproven = { $host } hat nicht nachgewiesen, dass dort Ihr Passwort bekannt ist; möglicherweise hat sich jemand dazwischengeschaltet. Weder das Passwort noch die E-Mail wurde gesendet.
+
+problem-encryption_required = { $host } verlangt eine verschlüsselte Verbindung. Die E-Mail wurde nicht gesendet.
+problem-login_refused = { $host } hat den Benutzernamen und das Passwort nicht akzeptiert. Die E-Mail wurde nicht gesendet.
+problem-login_not_offered = { $host } nimmt auf Port { $port } keine Anmeldung an, es ist aber ein Benutzername eingetragen. Die E-Mail wurde nicht gesendet.
+problem-login_unsupported = { $host } bietet keine Anmeldung mit Passwort an, die { $program } kennt. Die E-Mail wurde nicht gesendet.
+problem-login_required = { $host } verlangt eine Anmeldung, bevor E-Mails angenommen werden. Die E-Mail wurde nicht gesendet.
+problem-http_unauthorized = Der Webdienst hat den Zugriff abgelehnt. Die E-Mail wurde nicht gesendet.
+
+problem-server_busy = { $host } nimmt von diesem Computer zurzeit keine E-Mails an. Die E-Mail wurde nicht gesendet.
+problem-login_deferred = { $host } konnte die Anmeldung zurzeit nicht prüfen. Die E-Mail wurde nicht gesendet.
+problem-sender_deferred = { $host } nimmt zurzeit keine E-Mails von { $sender } an. Die E-Mail wurde nicht gesendet.
+problem-recipient_deferred = { $host } nimmt zurzeit keine E-Mails für { $recipient } an. Die E-Mail wurde an niemanden gesendet.
+problem-recipient_deferred-copy = { $host } nimmt zurzeit keine E-Mails für { $recipient } an, Ihre Adresse für Kopien. Die E-Mail wurde an niemanden gesendet.
+problem-content_deferred = { $host } hat die E-Mail zurzeit nicht angenommen. Sie wurde nicht gesendet.
+problem-http_busy = Der Webdienst ist zurzeit überlastet. Die E-Mail wurde nicht gesendet.
+
+problem-server_refused = { $host } hat die Kommunikation mit diesem Computer abgelehnt. Die E-Mail wurde nicht gesendet.
+problem-sender_refused = { $host } nimmt keine E-Mails von { $sender } an. Die E-Mail wurde nicht gesendet.
+problem-recipient_refused = { $host } hat den Empfänger { $recipient } abgelehnt. Die E-Mail wurde an niemanden gesendet.
+problem-recipient_refused-copy = { $host } hat { $recipient } abgelehnt, Ihre Adresse für Kopien. Die E-Mail wurde an niemanden gesendet.
+problem-content_refused = { $host } hat die E-Mail abgelehnt. Sie wurde nicht gesendet.
+problem-too_large = { $limit_known ->
+    [yes] Die E-Mail ist zu groß: Sie hat { $size }, und { $host } nimmt höchstens { $limit } an. Sie wurde nicht gesendet.
+   *[other] Die E-Mail ist zu groß für { $host }. Sie wurde nicht gesendet.
+}
+problem-address_not_supported = { $host } kann eine Adresse nicht verarbeiten, die vor dem @ andere Buchstaben als A bis Z enthält. Die E-Mail wurde nicht gesendet.
+problem-http_refused = Der Webdienst hat einen Fehler gemeldet.
+problem-http_not_found = Unter dieser Webadresse gibt es keinen E-Mail-Dienst. Die E-Mail wurde nicht gesendet.
+problem-http_redirected = Der Webdienst will das Dokument an eine andere Adresse weiterleiten; das geschieht aus Sicherheitsgründen nicht. Die E-Mail wurde nicht gesendet.
+
+problem-file_changed = Die Datei des Dokuments wurde geändert, ersetzt oder gelöscht, bevor die E-Mail vollständig war. Sie wurde nicht gesendet.
+problem-file_unreadable = Die Datei des Dokuments konnte nicht gelesen werden. Die E-Mail wurde nicht gesendet.
+
+problem-no_verdict = Die E-Mail wurde vollständig an { $host } gesendet, es ist aber nicht bekannt, ob sie angenommen wurde. Sie kann zugestellt worden sein oder auch nicht und wird nicht von selbst noch einmal gesendet.
+problem-canceled = Der Versand wurde abgebrochen. Es wurde nichts gesendet.
+problem-internal = In mailbutton ist etwas schiefgegangen. Das ist ein Programmfehler in mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Prüfen Sie den Namen des Servers auf Tippfehler, oder schlagen Sie ihn auf den Hilfeseiten Ihres Anbieters nach.
+advice-check_host_and_port = Prüfen Sie den Namen des Servers und den Port auf den Hilfeseiten Ihres Anbieters; üblich sind die Ports 587 und 465.
+advice-check_internet = Prüfen Sie, ob dieser Computer mit dem Internet verbunden ist, zum Beispiel indem Sie eine Webseite öffnen.
+advice-check_proxy = Prüfen Sie den Proxy { $proxy } in den Einstellungen von { $program }, oder fragen Sie die Person, die ihn eingerichtet hat.
+advice-check_proxy_login = Prüfen Sie den Benutzernamen und das Passwort für den Proxy { $proxy } in den Einstellungen von { $program }.
+advice-ask_proxy = Bitten Sie die Person, die den Proxy { $proxy } betreut, Verbindungen zu { $host } auf Port { $port } zu erlauben, und zeigen Sie ihr diese Meldung.
+advice-firewall = Prüfen Sie, ob eine Firewall oder ein Antivirenprogramm { $program } blockiert, indem Sie es dort zulassen oder den E-Mail-Schutz für einen Test anhalten.
+advice-other_program = Versuchen Sie dieselben Einstellungen in Thunderbird: Schlagen sie auch dort fehl, liegt es an den Einstellungen oder am Anbieter; funktionieren sie dort, blockiert etwas { $program }.
+advice-other_network = Versuchen Sie es in einem anderen Netzwerk, zum Beispiel über den Hotspot Ihres Smartphones.
+advice-try_again = Versuchen Sie es in einer Minute noch einmal.
+advice-fewer_at_once = Senden Sie weniger E-Mails auf einmal, oder warten Sie, bis die anderen gesendet sind.
+advice-try_later = Versuchen Sie es später noch einmal; wann, steht möglicherweise im Wortlaut der Serverantwort.
+advice-check_limits = Prüfen Sie, wie viele E-Mails Ihr Anbieter pro Stunde und pro Tag erlaubt.
+advice-port_25_blocked = Verwenden Sie Port 587 statt 25, den die meisten Internetanbieter sperren.
+advice-mode_of_465 = Stellen Sie die Verschlüsselung auf Automatisch: Port 465 verwendet TLS von Anfang an.
+advice-try_auto = Stellen Sie die Verschlüsselung auf Automatisch, und versuchen Sie es noch einmal.
+advice-mode_of_587 = Stellen Sie die Verschlüsselung auf Automatisch: Port { $port } beginnt unverschlüsselt und schaltet mit STARTTLS um.
+advice-try_587 = Verwenden Sie Port 587 mit automatischer Verschlüsselung.
+advice-try_465 = Verwenden Sie Port 465 mit automatischer Verschlüsselung.
+advice-ask_provider = Fragen Sie Ihren Anbieter oder Administrator, und zeigen Sie ihm diese Meldung.
+advice-server_must_update = Bitten Sie den Administrator des Servers, TLS 1.2 oder 1.3 zu aktivieren.
+advice-other_server = Verwenden Sie einen anderen Mailserver, falls Ihr Anbieter einen hat.
+advice-check_clock = Prüfen Sie Datum und Uhrzeit dieses Computers.
+advice-renew_certificate = Bitten Sie den Administrator des Servers, das Zertifikat zu erneuern.
+advice-accept_certificate = Akzeptieren Sie dieses Zertifikat, aber nur, wenn es Ihr eigener Server ist und der Fingerabdruck mit dem übereinstimmt, den Ihnen der Administrator nennt.
+advice-compare_certificate = Fragen Sie den Administrator des Servers, ob das Zertifikat erneuert wurde, und vergleichen Sie den Fingerabdruck, bevor Sie es akzeptieren.
+advice-use_certificate_name = Verwenden Sie als Servernamen den Namen, für den das Zertifikat gilt, wenn er Ihrem Anbieter gehört.
+advice-intercepted = Schalten Sie die E-Mail-Prüfung des Antivirenprogramms aus: Es setzt sein eigenes Zertifikat an die Stelle des Zertifikats von { $provider }.
+advice-use_tls = Stellen Sie die Verschlüsselung auf Automatisch.
+advice-allow_insecure_login = Erlauben Sie das unverschlüsselte Passwort nur, wenn der Server in Ihrem eigenen Netzwerk steht und keine Verschlüsselung hat.
+
+advice-app_password-gmail = Verwenden Sie ein App-Passwort: Aktivieren Sie in Ihrem Google-Konto unter „Sicherheit“ die Bestätigung in zwei Schritten, öffnen Sie dann „App-Passwörter“, erstellen Sie eines für { $program }, und geben Sie es hier anstelle Ihres normalen Passworts ein.
+advice-app_password-yahoo = Verwenden Sie ein App-Passwort: Öffnen Sie die Seite „Kontosicherheit“ von Yahoo (login.yahoo.com/account/security), wählen Sie „App-Passwort generieren“, dann „Andere App“, geben Sie { $program } ein, klicken Sie auf „Generieren“, und kopieren Sie es in das Passwortfeld.
+advice-app_password-icloud = Verwenden Sie ein App-spezifisches Passwort: Melden Sie sich bei account.apple.com an, öffnen Sie „Anmelden und Sicherheit“, wählen Sie „App-spezifische Passwörter“, erstellen Sie eines für { $program }, und geben Sie es hier anstelle Ihres normalen Passworts ein.
+advice-app_password = Verwenden Sie ein App-Passwort, da { $provider } Ihr normales Passwort hier nicht akzeptiert: Wie Sie eines erstellen, steht auf den Hilfeseiten des Anbieters.
+advice-app_password-two_steps = Verwenden Sie ein App-Passwort, wenn bei { $provider } die Bestätigung in zwei Schritten aktiviert ist: Wie Sie eines erstellen, steht auf den Hilfeseiten des Anbieters.
+advice-app_password-any = Verwenden Sie ein App-Passwort, wenn Ihr Anbieter eine Bestätigung in zwei Schritten hat: Er akzeptiert dann Ihr normales Passwort hier nicht.
+advice-password_login_off = Bitten Sie Ihren Administrator, die Anmeldung mit Passwort für dieses Postfach zu erlauben („Authentifiziertes SMTP“): { $provider } schaltet sie ab, und ohne sie funktioniert hier kein Passwort.
+advice-other_account = Verwenden Sie ein anderes E-Mail-Konto zum Senden: { $provider } lässt die Anmeldung von Programmen mit einem Passwort nicht mehr zu.
+advice-full_address = Verwenden Sie Ihre vollständige E-Mail-Adresse als Benutzernamen: Die meisten Anbieter verlangen sie.
+advice-check_key = Prüfen Sie den Benutzernamen und den Schlüssel: { $provider } verlangt einen Schlüssel, den Sie auf der Website des Anbieters erstellen, nicht das Passwort, mit dem Sie sich dort anmelden.
+advice-check_login = Prüfen Sie den Benutzernamen und das Passwort, indem Sie sich auf der Website Ihres Anbieters anmelden.
+advice-login_off = Leeren Sie das Feld für den Benutzernamen, wenn dieser Server keine Anmeldung braucht.
+advice-enter_login = Geben Sie den Benutzernamen und das Passwort Ihres E-Mail-Kontos ein.
+advice-check_token = Prüfen Sie das Zugriffstoken, das Sie vom Betreiber des Webdienstes erhalten haben.
+advice-check_sender = Senden Sie von der Adresse, zu der das Konto gehört, oder lassen Sie { $sender } vom Anbieter als Alias zulassen.
+advice-check_recipient = Prüfen Sie die Adresse des Empfängers auf Tippfehler.
+advice-check_relay = Geben Sie den Benutzernamen und das Passwort Ihres E-Mail-Kontos ein: Ohne Anmeldung nehmen die meisten Server nur E-Mails für ihre eigenen Benutzer an.
+advice-check_content = Prüfen Sie die E-Mail auf das, was der Server in seiner Antwort im Wortlaut beanstandet.
+advice-make_smaller = Verkleinern Sie die Anhänge, oder senden Sie sie in mehreren E-Mails.
+advice-send_link = Senden Sie stattdessen einen Link zum Dokument.
+advice-plain_address = Bitten Sie den Empfänger um eine Adresse, die nur die Buchstaben A bis Z enthält, oder verwenden Sie einen Anbieter, der solche Adressen unterstützt.
+advice-check_url = Prüfen Sie die Adresse des Webdienstes zusammen mit dessen Betreiber.
+advice-ask_relay = Fragen Sie den Betreiber des Webdienstes, und zeigen Sie ihm diese Meldung.
+advice-complete_file = Senden Sie die E-Mail noch einmal, sobald die Datei des Dokuments vollständig ist und nichts mehr in sie schreibt.
+advice-check_file = Prüfen Sie, ob sich die Datei des Dokuments öffnen lässt, und senden Sie die E-Mail noch einmal.
+advice-ask_recipient = Fragen Sie den Empfänger, ob die E-Mail angekommen ist, bevor Sie sie noch einmal senden.
+advice-look_in_sent = Sehen Sie im Ordner „Gesendet“ Ihres Postfachs nach: Viele Anbieter legen dort eine Kopie der gesendeten E-Mails ab.
+advice-report_bug = Melden Sie dies dem Hersteller von { $program }.

@@ -1,0 +1,422 @@
+### Every text that reaches a person, in Spanish. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Envío
+field-protocol = Enviar mediante
+choice-protocol-smtp = Mi proveedor de correo (SMTP)
+choice-protocol-http = Un servicio web (retransmisión HTTP)
+help-protocol = La mayoría de las personas elige su proveedor de correo.
+field-http_server = Dirección del servicio web
+help-http_server = La dirección que le dio el operador del servicio web.
+placeholder-http_server = https://email.example.com/
+field-http_token = Token de acceso
+help-http_token = Solo si el operador del servicio web le dio uno.
+field-smtp_host = Servidor SMTP
+help-smtp_host = El nombre del servidor de correo saliente de su proveedor; por ejemplo, smtp.gmail.com, smtp.mail.yahoo.com o smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Puerto
+help-smtp_port = Los habituales son 465 y 587. Las páginas de ayuda de su proveedor indican cuál usar.
+placeholder-smtp_port = 587
+field-smtp_security = Cifrado
+help-smtp_security = Automático sirve para casi todos los servidores: TLS en el puerto 465 y STARTTLS en todos los demás. Una conexión que no se puede cifrar no se usa.
+choice-smtp_security-auto = Automático (recomendado)
+choice-smtp_security-tls = TLS desde el principio (habitual en el puerto 465)
+choice-smtp_security-starttls = STARTTLS (habitual en el puerto 587)
+choice-smtp_security-none = Ninguno: todo viaja de forma legible
+field-allow_insecure_login = Enviar mi contraseña sin cifrar
+help-allow_insecure_login = Cualquiera que esté en el camino hasta el servidor puede entonces leer la contraseña. Solo para un servidor de su propia red.
+field-username = Nombre de usuario
+help-username = A menudo, su dirección de correo completa. Déjelo vacío si el servidor no pide inicio de sesión.
+placeholder-username = name@example.com
+field-email_address = Dirección de correo
+help-email_address = La dirección desde la que se envían sus correos.
+placeholder-email_address = name@example.com
+field-password = Contraseña
+help-password = La contraseña de esta cuenta de correo. Si ya hay una guardada, deje este campo vacío para conservarla.
+help-password-app_password = { $provider } pide aquí una contraseña de aplicación, no la contraseña normal.
+help-password-two_steps = Si la verificación en dos pasos está activada, { $provider } pide aquí una contraseña de aplicación, no la contraseña normal.
+help-password-not_for_long = { $provider } está desactivando el inicio de sesión con contraseña para los programas de correo. Si la prueba se rechaza, pida a su administrador que lo permita (“SMTP autenticado”).
+help-password-key = { $provider } pide aquí una clave, que se crea en su sitio web.
+help-password-no_password = { $provider } ya no permite que los programas inicien sesión con una contraseña. Use otra cuenta de correo para enviar.
+field-sender_name = Nombre del remitente
+help-sender_name = El nombre que ven las personas a las que escribe; normalmente, el de su empresa.
+field-send_copy = Enviar una copia de cada correo a esta dirección
+help-send_copy = Para su propio archivo. Las personas a las que escribe no la ven.
+field-copy_to = Dirección para las copias
+help-copy_to = Si son varias direcciones, sepárelas con comas.
+placeholder-copy_to = archive@example.com
+field-different_reply_to = Recibir las respuestas en una dirección distinta de la de envío
+help-different_reply_to = Las respuestas llegan entonces a la dirección de abajo.
+field-reply_to = Dirección de respuesta
+help-reply_to = Si son varias direcciones, sepárelas con comas.
+placeholder-reply_to = office@example.com
+field-allow_untrusted_certificate = Confiar en el certificado propio de este servidor
+help-allow_untrusted_certificate = Solo para un servidor propio con un certificado autofirmado. Ejecute la prueba, compare la huella digital que se muestra y acéptela.
+field-trusted_certificate = Huella digital del certificado
+help-trusted_certificate = SHA-256. Se rellena cuando usted acepta el certificado que muestra la prueba; a partir de entonces solo se acepta ese certificado.
+button-test = Probar la configuración de correo
+button-update = Actualizar
+button-email = Correo
+
+why_not-fields = Algunos campos todavía necesitan su atención.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = El puerto 25 es para el correo entre servidores, y muchos proveedores de Internet lo bloquean. Use 587 o 465 si su proveedor los ofrece.
+warning-no_encryption = Sus correos, y los documentos que contienen, viajan de forma legible para cualquiera que esté en el camino.
+warning-own_certificate = Solo se confía en el certificado que tiene esta huella digital. Cuando el servidor reciba uno nuevo, ejecute la prueba otra vez y acéptelo.
+
+fault-required = Este dato es necesario.
+fault-required-http_server = Escriba la dirección del servicio web.
+fault-required-smtp_host = Escriba el nombre del servidor SMTP de su proveedor.
+fault-required-smtp_port = Escriba el puerto: 587 o 465 con la mayoría de los proveedores.
+fault-required-email_address = Escriba la dirección de correo desde la que envía.
+fault-required-password = Escriba la contraseña de esta cuenta.
+fault-required-copy_to = Escriba la dirección que recibe las copias o desmarque la casilla que la pide.
+fault-required-reply_to = Escriba la dirección a la que deben llegar las respuestas.
+fault-required-trusted_certificate = Ejecute la prueba y acepte el certificado que se muestra, o desmarque la casilla que lo pide.
+fault-password_again = La contraseña guardada corresponde a otro servidor, puerto, cifrado o nombre de usuario. Escriba la contraseña otra vez.
+fault-password_without_username = Escriba el nombre de usuario que corresponde a la contraseña o borre la contraseña.
+fault-choice_unknown = { $value } no es una de las opciones: { $choices }.
+fault-host_has_scheme = Quite “{ $scheme }”: aquí solo va el nombre del servidor; por ejemplo, smtp.example.com.
+fault-host_has_port = Quite “:{ $port }” de aquí: el puerto tiene su propio campo.
+fault-host_has_path = Quite todo a partir de “/”: aquí solo va el nombre del servidor.
+fault-host_has_space = El nombre de un servidor no contiene espacios.
+fault-host_is_address = Esto es una dirección de correo. Aquí se necesita el nombre del servidor; por ejemplo, smtp.example.com.
+fault-host_invalid = Esto no es el nombre de un servidor. Su forma es como la de smtp.example.com.
+fault-port_invalid = El puerto es un número entero del 1 al 65535; los habituales son 587 y 465.
+fault-url_invalid = Esto no es una dirección web. Su forma es como la de https://email.example.com/.
+fault-url_not_web = Aquí solo funcionan direcciones https://.
+fault-url_not_secure = El documento viajaría sin cifrar: use https:// en lugar de http://.
+fault-url_has_login = Quite el nombre y la contraseña de la dirección: el token tiene su propio campo.
+fault-username_control = El nombre de usuario contiene un salto de línea u otro carácter invisible. Escríbalo de nuevo en lugar de pegarlo.
+fault-secret_control = El texto contiene un salto de línea u otro carácter invisible. Escríbalo de nuevo en lugar de pegarlo.
+fault-fingerprint_invalid = Una huella digital SHA-256 tiene 64 dígitos, del 0 al 9 y de la A a la F.
+fault-insecure_login = Sin cifrado, la contraseña viajaría de forma legible. Elija otro cifrado o marque esta casilla si es lo que desea.
+fault-established_provider = Desmarque esta casilla: { $provider } tiene un certificado reconocido y, si se rechaza, es que algo en el camino recibiría su contraseña.
+fault-too_long_text = Este texto es demasiado largo: caben como máximo { $limit } caracteres.
+
+fault-too_long = { $bytes } bytes son demasiados: se admiten como máximo { $limit }.
+fault-bad_json = Esto no es JSON: el error está en la línea { $line }, columna { $column }.
+fault-wrong_type = Tipo esperado: { $expected }; tipo recibido: { $found }.
+fault-out_of_range = El valor debe estar entre { $least } y { $most }.
+fault-unknown_key = Esta clave no existe.
+fault-unknown_key_near = Esta clave no existe. ¿Se refiere a { $nearest }?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf es NULL y email_json no tiene document.path: indique los bytes del PDF o la ruta de su archivo.
+   *[other] { $argument } es NULL.
+}
+call-bad_utf8 = { $argument } no está en UTF-8: el primer byte incorrecto está en la posición { $position }.
+call-null_with_length = { $argument } es NULL, pero su longitud es de { $length } bytes.
+call-bad_length = { $argument } tiene { $bytes } bytes, más de los que este equipo puede copiar en memoria.
+fault-key_needs_store = Esto no tiene efecto sin store.
+fault-one_key_only = Solo se puede indicar una de las opciones key, passphrase y keychain.
+fault-wrong_type_expected = Tipo esperado: { $expected }.
+
+fault-control_character = Este texto contiene un carácter que no se puede enviar ({ $character }); por ejemplo, un salto de línea. Escríbalo de nuevo en lugar de pegarlo.
+fault-bidi_character = Este texto contiene un carácter invisible que cambia la dirección de la escritura ({ $character }). Escríbalo de nuevo en lugar de pegarlo.
+
+fault-address_empty = Aquí falta una dirección.
+fault-address_no_at = { $address } no es una dirección de correo: falta la “@”.
+fault-address_several_at = { $address } no es una dirección de correo: tiene más de una “@”.
+fault-address_missing_separator = { $address }: ponga una coma entre dos direcciones.
+fault-address_no_local = { $address } no es una dirección de correo: falta la parte anterior a la “@”.
+fault-address_no_domain = { $address } no es una dirección de correo: falta la parte posterior a la “@”.
+fault-address_space = { $address } no es una dirección de correo: contiene un espacio.
+fault-address_invisible_character = La dirección contiene un carácter invisible ({ $character }). Escríbala de nuevo en lugar de pegarla.
+fault-address_local_too_long = La parte anterior a la “@” es demasiado larga: tiene { $bytes } bytes y se admiten como máximo { $limit }.
+fault-address_too_long = La dirección es demasiado larga: tiene { $bytes } bytes y se admiten como máximo { $limit }.
+fault-address_bad_domain = { $domain } no es el dominio de una dirección de correo.
+fault-address_bad_local = { $local } no puede ir antes de la “@” de una dirección de correo.
+fault-mailbox_quote = { $text }: falta una comilla.
+fault-mailbox_bracket = { $text }: la dirección debe ir entre “<” y “>”.
+fault-mailbox_text_after_address = { $text }: después de “>” no puede ir nada.
+fault-mailbox_missing_separator = { $text }: ponga una coma entre dos direcciones.
+fault-too_many_recipients = { $number } destinatarios son demasiados para un solo correo: se admiten como máximo { $limit }.
+fault-one_address_only = Escriba una sola dirección.
+fault-no_recipients = Escriba al menos un destinatario.
+fault-header_too_long = Este texto es demasiado largo para un correo: tiene { $bytes } bytes y se admiten como máximo { $limit }.
+fault-file_name_empty = El archivo necesita un nombre.
+fault-file_name_dots = “{ $name }” no es un nombre de archivo.
+fault-file_name_separator = Un nombre de archivo no puede contener “{ $character }”.
+fault-file_name_encoded_word = Un nombre de archivo no puede contener “=?”: algunos programas de correo mostrarían otro nombre.
+fault-file_name_too_long = El nombre del archivo es demasiado largo: tiene { $bytes } bytes y se admiten como máximo { $limit }.
+fault-file_missing = No se encuentra el archivo { $path }.
+fault-file_is_folder = { $path } es una carpeta, no un archivo.
+fault-file_not_regular = { $path } no es un archivo normal.
+fault-file_changed = El archivo { $path } cambió mientras se leía. Inténtelo de nuevo cuando esté completo.
+fault-file_unreadable = No se puede leer el archivo { $path }: { $error }.
+fault-files_too_large = El documento y los archivos adjuntos son demasiado grandes en conjunto: se admiten como máximo { $limit } bytes.
+fault-files_no_memory = No hay memoria suficiente para { $bytes } bytes.
+fault-pdf_empty = El PDF está vacío: no tiene ningún byte.
+fault-pdf_not_a_pdf = Esto no es un PDF: no aparece “%PDF-” en sus primeros 1024 bytes.
+fault-document_twice = Indique los bytes del PDF o la ruta de su archivo, pero no ambas cosas.
+fault-attachment_twice = Indique path o base64, pero no ambos.
+fault-attachment_missing = Es necesario indicar path o base64.
+fault-file_name_missing = Un archivo adjunto indicado como base64 necesita un file_name.
+fault-base64_bad = Esto no es base64.
+fault-type_bad = { $type } no es un tipo de medio como application/pdf.
+fault-type_composite = { $type } no se puede enviar como tipo de un archivo adjunto; use application/octet-stream.
+fault-body_twice = Indique body, o bien body_html junto con body_text.
+fault-body_text_missing = body_html necesita ir acompañado de body_text, para los lectores que no muestran HTML.
+fault-body_html_missing = body_text va junto con body_html; use body si solo hay texto.
+fault-idempotency_key_bad = La clave consta de 1 a { $limit } caracteres ASCII visibles.
+fault-no_randomness = El sistema no dio los números aleatorios que necesita cada correo. Inténtelo de nuevo.
+
+fault-key_invalid = La clave no son 32 bytes en base64.
+fault-passphrase_empty = La frase de contraseña está vacía.
+fault-ca_file_unreadable = No se puede leer el archivo de certificados: { $detail }.
+fault-ca_file_invalid = No se puede usar un certificado de este archivo: { $detail }.
+fault-ca_file_empty = No hay ningún certificado en este archivo. Debe estar en formato PEM.
+fault-store_empty = La ruta del archivo de configuración está vacía.
+fault-program_name_empty = El nombre del programa está vacío.
+fault-locale_invalid = Esto no es un código de idioma como en, ro o pt-BR.
+fault-text_syntax = El texto { $id } no está escrito en Fluent, en la línea { $line }: { $detail }.
+fault-text_unknown = No hay ningún texto con el identificador { $id } (línea { $line }).
+fault-text_twice = El texto { $id } aparece dos veces (línea { $line }).
+fault-text_word = El texto { $id } (línea { $line }) usa { $word }, que no existe para él.
+fault-hello_name_invalid = Esto no es un nombre de host que se pueda enviar con EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] Esto no es la dirección de un proxy. Su forma es como la de socks5://proxy.example.com:1080 o http://user:password@proxy.example.com:3128, o bien es la palabra environment.
+   *[other] La variable de entorno { $variable } no es la dirección de un proxy. Su forma es como la de socks5://proxy.example.com:1080 o http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Los proxies con { $scheme }:// no se pueden usar aquí: indique uno con socks5:// o http://.
+   *[other] La variable de entorno { $variable } indica un proxy con { $scheme }://, que no se puede usar aquí: indique uno con socks5:// o http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] El nombre de usuario o la contraseña del proxy no se pueden usar: cada uno tiene como máximo 255 bytes y ningún salto de línea, y los caracteres especiales de las direcciones web se escriben como en ellas; por ejemplo, %40 en lugar de @.
+   *[other] El nombre de usuario o la contraseña del proxy en la variable de entorno { $variable } no se pueden usar: cada uno tiene como máximo 255 bytes y ningún salto de línea, y los caracteres especiales de las direcciones web se escriben como en ellas; por ejemplo, %40 en lugar de @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+   *[other] { $count } campos necesitan su atención. El primero es { $label }: { $message }
+}
+email-faults = El correo no se puede enviar así. { $message }
+not_configured = El correo todavía no está configurado. Complete primero la configuración de correo.
+
+## The store
+
+protection-memory = La configuración se guarda solo en memoria y desaparece cuando se cierra { $program }.
+protection-given_key = La contraseña está cifrada en el archivo de configuración con una clave que guarda { $program }.
+protection-passphrase = La contraseña está cifrada en el archivo de configuración con una clave creada a partir de una frase de contraseña.
+protection-keychain = La contraseña está cifrada en el archivo de configuración con una clave del llavero del sistema.
+protection-key_file = La contraseña está cifrada en el archivo de configuración. La clave está al lado, en un archivo que solo puede leer este usuario: quien pueda leer los dos archivos puede leer la contraseña.
+
+store-damaged = El archivo de configuración { $path } está dañado ({ $detail }). Se dejó como está. Borre la configuración y vuelva a escribirla, o restaure el archivo desde una copia de seguridad.
+store-tampered = El archivo de configuración { $path } fue modificado por algo distinto de { $program }. Por seguridad no se usa, y se dejó como está. Borre la configuración y vuelva a escribirla, o restaure el archivo desde una copia de seguridad.
+store-wrong_key = El archivo de configuración { $path } no se puede abrir con esta clave ({ $detail }). Se dejó como está.
+store-newer = El archivo de configuración { $path } fue escrito por una versión más reciente de { $program }. Se dejó como está. Actualice { $program }.
+store-no_folder = No se puede usar la carpeta { $path } del archivo de configuración: { $detail }.
+store-unreadable = No se puede leer el archivo de configuración { $path }: { $detail }.
+store-unwritable = No se pudo guardar la configuración en { $path }: { $detail }. La configuración anterior sigue vigente.
+store-busy = Otro programa está guardando la configuración en { $path } en este momento. Inténtelo de nuevo.
+store-key_file_exposed = El archivo de clave { $path } puede ser leído por otros usuarios de este equipo, de modo que no protege nada. Haga que solo pueda leerlo su propietario.
+store-key_missing = Falta el archivo de clave { $path } que abre la configuración. Restáurelo desde una copia de seguridad, o borre la configuración y vuelva a escribirla.
+store-no_keychain = No se puede usar el llavero del sistema: { $detail }.
+
+## The Email button
+
+kind-invoice = Factura
+kind-quote = Presupuesto
+kind-order = Pedido
+kind-credit_note = Nota de crédito
+kind-delivery_note = Nota de entrega
+kind-receipt = Recibo
+kind-reminder = Recordatorio de pago
+kind-statement = Estado de cuenta
+kind-payslip = Recibo de nómina
+kind-report = Informe
+kind-document = Documento
+button-subject = { $document }
+button-subject_from = { $document } de { $sender }
+button-body =
+    Hola, { $name }:
+
+    Le enviamos adjunto lo siguiente: { $document }.
+button-body_no_name =
+    Hola:
+
+    Le enviamos adjunto lo siguiente: { $document }.
+button-closing =
+    Saludos cordiales,
+    { $sender }
+
+## The test mail
+
+test_subject = Correo de prueba de { $program }
+test_body =
+    Este es un correo de prueba de { $program }.
+
+    Si puede leerlo, su configuración de correo funciona.
+
+## Progress
+
+step-turn = Esperando a que se envíen antes otros correos
+step-name = Buscando el servidor
+step-connect = Conectando
+step-proxy = Conectando a través del proxy
+step-tls = Cifrando la conexión
+step-greeting = Saludando al servidor
+step-login = Iniciando sesión
+step-sender = Indicando el remitente
+step-recipient = Indicando los destinatarios
+step-content = Enviando
+step-verdict = Esperando la respuesta del servidor
+
+## What happened
+
+problem-accepted = El servidor aceptó el correo.
+problem-accepted_partly = El servidor aceptó el correo para algunos de los destinatarios y rechazó los demás.
+test-accepted = La configuración funciona: el servidor aceptó un correo de prueba para { $recipient }.
+problem-name_not_found = No se encontró el servidor { $host }. El correo no se envió.
+problem-name_lookup_failed = No se pudo buscar el nombre { $host }: parece que no hay conexión a Internet. El correo no se envió.
+problem-no_route = No hay ningún camino desde este equipo hasta { $host }: la red no funciona o no está conectada. El correo no se envió.
+problem-connection_refused = { $host } rechazó la conexión en el puerto { $port }. El correo no se envió.
+problem-connection_failed = No se pudo establecer la conexión con { $host } en el puerto { $port }. El correo no se envió.
+problem-timed_out = { $step ->
+    [name] No se pudo encontrar el nombre { $host } a tiempo. El correo no se envió.
+    [connect] { $host } no responde en el puerto { $port }. El correo no se envió.
+    [content] { $host } dejó de recibir el correo antes de que estuviera completo. No se envió.
+   *[other] { $host } dejó de responder. El correo no se envió.
+}
+problem-out_of_time = El envío tardó más de lo permitido. El correo no se envió.
+problem-disconnected = { $step ->
+    [content] { $host } cerró la conexión antes de que el correo estuviera completo. No se envió.
+   *[other] { $host } cerró la conexión. El correo no se envió.
+}
+problem-name_not_found-proxy = No se encontró el proxy { $proxy }. El correo no se envió.
+problem-name_lookup_failed-proxy = No se pudo buscar el nombre del proxy { $proxy }: parece que no hay conexión de red. El correo no se envió.
+problem-no_route-proxy = No hay ningún camino desde este equipo hasta el proxy { $proxy }: la red no funciona o no está conectada. El correo no se envió.
+problem-connection_refused-proxy = El proxy { $proxy } rechazó la conexión. El correo no se envió.
+problem-connection_failed-proxy = No se pudo establecer la conexión con el proxy { $proxy }. El correo no se envió.
+problem-timed_out-proxy = { $step ->
+    [name] No se pudo encontrar el nombre del proxy { $proxy } a tiempo. El correo no se envió.
+    [connect] El proxy { $proxy } no responde. El correo no se envió.
+   *[other] El proxy { $proxy } no se conectó a tiempo con { $host }. El correo no se envió.
+}
+problem-disconnected-proxy = El proxy { $proxy } cerró la conexión en lugar de conectarse con { $host }. El correo no se envió.
+problem-bad_reply-proxy = La respuesta recibida de { $proxy } no es la que daría un proxy del tipo configurado. El correo no se envió.
+problem-proxy_login_refused = El proxy { $proxy } pide un nombre de usuario y una contraseña, u otros distintos de los configurados. El correo no se envió.
+problem-proxy_failed = El proxy { $proxy } no se conectó con { $host } en el puerto { $port }. El correo no se envió.
+problem-bad_reply = La respuesta recibida de { $host } en el puerto { $port } no es la que se esperaba. El correo no se envió.
+
+problem-tls_failed = No se pudo establecer una conexión cifrada con { $host }. No se envió ninguna contraseña ni el correo.
+problem-tls_not_spoken = { $host } no usa TLS desde el principio en el puerto { $port }. No se envió ninguna contraseña ni el correo.
+problem-tls_too_old = { $host } solo conoce un cifrado demasiado antiguo para ser seguro. No se envió ninguna contraseña ni el correo.
+problem-tls_not_offered = { $host } no ofrece cifrado en el puerto { $port }. No se envió ninguna contraseña ni el correo.
+problem-tls_refused = { $host } rechazó iniciar el cifrado. No se envió ninguna contraseña ni el correo.
+problem-bytes_before_tls = Algo en el camino hasta { $host } interfirió en el inicio del cifrado. No se envió ninguna contraseña ni el correo.
+problem-certificate_untrusted = El certificado de { $host } no procede de una autoridad en la que confía este equipo. No se envió ninguna contraseña ni el correo.
+problem-certificate_expired = El certificado de { $host } ha caducado ({ $expires }). No se envió ninguna contraseña ni el correo.
+problem-certificate_not_yet_valid = El certificado de { $host } solo es válido a partir de esta fecha: { $begins }. No se envió ninguna contraseña ni el correo.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] El certificado que muestra { $host } pertenece a otro nombre ({ $names }). No se envió ninguna contraseña ni el correo.
+   *[other] El certificado que muestra { $host } no es para este nombre. No se envió ninguna contraseña ni el correo.
+}
+problem-certificate_invalid = No se puede aceptar el certificado de { $host }. No se envió ninguna contraseña ni el correo.
+problem-certificate_changed = { $host } muestra un certificado distinto del que usted aceptó. No se envió ninguna contraseña ni el correo.
+problem-login_in_clear = La conexión con { $host } no está cifrada, por lo que no se envió la contraseña. Tampoco se envió el correo.
+problem-login_server_unproven = { $host } no demostró que conoce su contraseña, por lo que es posible que alguien se haya interpuesto. No se envió la contraseña ni el correo.
+
+problem-encryption_required = { $host } exige una conexión cifrada. El correo no se envió.
+problem-login_refused = { $host } no aceptó el nombre de usuario y la contraseña. El correo no se envió.
+problem-login_not_offered = { $host } no admite inicio de sesión en el puerto { $port }, pero hay un nombre de usuario configurado. El correo no se envió.
+problem-login_unsupported = { $host } no ofrece ninguna forma de iniciar sesión con contraseña que conozca { $program }. El correo no se envió.
+problem-login_required = { $host } exige iniciar sesión antes de aceptar correos. El correo no se envió.
+problem-http_unauthorized = El servicio web denegó el acceso. El correo no se envió.
+
+problem-server_busy = { $host } no acepta correos de este equipo en este momento. El correo no se envió.
+problem-login_deferred = { $host } no pudo comprobar el inicio de sesión en este momento. El correo no se envió.
+problem-sender_deferred = { $host } no acepta correos de { $sender } en este momento. El correo no se envió.
+problem-recipient_deferred = { $host } no acepta correos para { $recipient } en este momento. El correo no se envió a nadie.
+problem-recipient_deferred-copy = { $host } no acepta en este momento correos para { $recipient }, que es su dirección para las copias. El correo no se envió a nadie.
+problem-content_deferred = { $host } no aceptó el correo en este momento. No se envió.
+problem-http_busy = El servicio web está demasiado ocupado en este momento. El correo no se envió.
+
+problem-server_refused = { $host } rechazó comunicarse con este equipo. El correo no se envió.
+problem-sender_refused = { $host } no acepta correos de { $sender }. El correo no se envió.
+problem-recipient_refused = { $host } rechazó al destinatario { $recipient }. El correo no se envió a nadie.
+problem-recipient_refused-copy = { $host } rechazó { $recipient }, que es su dirección para las copias. El correo no se envió a nadie.
+problem-content_refused = { $host } rechazó el correo. No se envió.
+problem-too_large = { $limit_known ->
+    [yes] El correo es demasiado grande: ocupa { $size }, y el máximo de { $host } es { $limit }. No se envió.
+   *[other] El correo es demasiado grande para { $host }. No se envió.
+}
+problem-address_not_supported = { $host } no puede tratar una dirección que tenga antes de la @ letras distintas de la A a la Z. El correo no se envió.
+problem-http_refused = El servicio web informó de un error.
+problem-http_not_found = No hay ningún servicio de correo en esta dirección web. El correo no se envió.
+problem-http_redirected = El servicio web quiere enviar el documento a otra dirección, lo que no se hace por seguridad. El correo no se envió.
+
+problem-file_changed = El archivo del documento fue modificado, sustituido o eliminado antes de que el correo estuviera completo. No se envió.
+problem-file_unreadable = No se pudo leer el archivo del documento. El correo no se envió.
+
+problem-no_verdict = El correo se transmitió completo a { $host }, pero no se sabe si fue aceptado. Puede que se haya entregado o puede que no, y no se vuelve a enviar automáticamente.
+problem-canceled = Se canceló el envío. No se envió nada.
+problem-internal = Algo falló dentro de mailbutton. Es un error de mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Compruebe que el nombre del servidor esté bien escrito o búsquelo en las páginas de ayuda de su proveedor.
+advice-check_host_and_port = Compruebe el nombre del servidor y el puerto en las páginas de ayuda de su proveedor; los puertos habituales son 587 y 465.
+advice-check_internet = Compruebe que este equipo esté conectado a Internet; por ejemplo, abriendo una página web.
+advice-check_proxy = Compruebe el proxy { $proxy } en la configuración de { $program } o pregunte a quien lo haya configurado.
+advice-check_proxy_login = Compruebe el nombre de usuario y la contraseña del proxy { $proxy } en la configuración de { $program }.
+advice-ask_proxy = Pida a quien administre el proxy { $proxy } que permita las conexiones con { $host } en el puerto { $port }, y muéstrele este mensaje.
+advice-firewall = Compruebe si un firewall o un antivirus bloquea { $program }, permitiéndolo ahí o pausando la protección del correo durante una prueba.
+advice-other_program = Pruebe la misma configuración en Thunderbird: si allí también falla, la causa está en la configuración o en el proveedor; si allí funciona, algo bloquea { $program }.
+advice-other_network = Pruebe otra red; por ejemplo, la conexión compartida de su teléfono.
+advice-try_again = Inténtelo de nuevo dentro de un minuto.
+advice-fewer_at_once = Envíe menos correos a la vez o espere a que se envíen los demás.
+advice-try_later = Inténtelo de nuevo más tarde; es posible que el mensaje del servidor indique cuándo.
+advice-check_limits = Compruebe cuántos correos permite su proveedor por hora y por día.
+advice-port_25_blocked = Use el puerto 587 en lugar del 25, que la mayoría de los proveedores de Internet bloquean.
+advice-mode_of_465 = Configure el cifrado como Automático: el puerto 465 usa TLS desde el principio.
+advice-try_auto = Configure el cifrado como Automático e inténtelo de nuevo.
+advice-mode_of_587 = Configure el cifrado como Automático: el puerto { $port } empieza sin cifrar y cambia con STARTTLS.
+advice-try_587 = Use el puerto 587 con el cifrado Automático.
+advice-try_465 = Use el puerto 465 con el cifrado Automático.
+advice-ask_provider = Pregunte a su proveedor o administrador y muéstrele este mensaje.
+advice-server_must_update = Pida al administrador del servidor que active TLS 1.2 o 1.3.
+advice-other_server = Use otro servidor de correo, si su proveedor tiene uno.
+advice-check_clock = Compruebe la fecha y la hora de este equipo.
+advice-renew_certificate = Pida al administrador del servidor que renueve su certificado.
+advice-accept_certificate = Acepte este certificado, pero solo si el servidor es suyo y la huella digital es la que le da su administrador.
+advice-compare_certificate = Pregunte al administrador del servidor si el certificado se renovó y compare la huella digital antes de aceptarlo.
+advice-use_certificate_name = Use como nombre del servidor el nombre para el que se emitió el certificado, si es el de su proveedor.
+advice-intercepted = Desactive el análisis del correo del antivirus: pone su propio certificado en lugar del de { $provider }.
+advice-use_tls = Configure el cifrado como Automático.
+advice-allow_insecure_login = Permita la contraseña sin cifrar solo si el servidor está en su propia red y no ofrece cifrado.
+
+advice-app_password-gmail = Use una contraseña de aplicación: en su cuenta de Google active la verificación en dos pasos en Seguridad, abra después Contraseñas de aplicaciones, cree una para { $program } y escríbala aquí en lugar de su contraseña normal.
+advice-app_password-yahoo = Use una contraseña de aplicación: abra la página Seguridad de la cuenta de Yahoo (login.yahoo.com/account/security), elija Generar contraseña de aplicación, elija Otra, escriba { $program }, pulse Generar y cópiela en el campo de la contraseña.
+advice-app_password-icloud = Use una contraseña específica de app: inicie sesión en account.apple.com, abra Inicio de sesión y seguridad, elija Contraseñas específicas de apps, cree una para { $program } y escríbala aquí en lugar de su contraseña normal.
+advice-app_password = Use una contraseña de aplicación, ya que { $provider } no acepta aquí su contraseña normal: sus páginas de ayuda explican cómo crear una.
+advice-app_password-two_steps = Use una contraseña de aplicación si la verificación en dos pasos está activada en { $provider }: sus páginas de ayuda explican cómo crear una.
+advice-app_password-any = Use una contraseña de aplicación si su proveedor tiene verificación en dos pasos: en ese caso no acepta aquí su contraseña normal.
+advice-password_login_off = Pida a su administrador que permita el inicio de sesión con contraseña para este buzón (“SMTP autenticado”): { $provider } lo está desactivando y, sin él, aquí no funciona ninguna contraseña.
+advice-other_account = Use otra cuenta de correo para enviar: { $provider } ya no permite que los programas inicien sesión con una contraseña.
+advice-full_address = Use su dirección de correo completa como nombre de usuario: la mayoría de los proveedores la piden.
+advice-check_key = Compruebe el nombre de usuario y la clave: { $provider } pide una clave creada en su sitio web, no la contraseña con la que usted inicia sesión allí.
+advice-check_login = Compruebe el nombre de usuario y la contraseña iniciando sesión en el sitio web de su proveedor.
+advice-login_off = Borre el nombre de usuario si este servidor no necesita inicio de sesión.
+advice-enter_login = Escriba el nombre de usuario y la contraseña de su cuenta de correo.
+advice-check_token = Compruebe el token de acceso que le dio el operador del servicio web.
+advice-check_sender = Envíe desde la dirección que corresponde a esta cuenta o haga que el proveedor permita { $sender } como alias.
+advice-check_recipient = Compruebe que la dirección del destinatario esté bien escrita.
+advice-check_relay = Escriba el nombre de usuario y la contraseña de su cuenta de correo: sin inicio de sesión, la mayoría de los servidores solo aceptan correos para sus propios usuarios.
+advice-check_content = Compruebe en el correo lo que el servidor señala en su mensaje.
+advice-make_smaller = Reduzca el tamaño de los archivos adjuntos o envíelos en varios correos.
+advice-send_link = Envíe en su lugar un enlace al documento.
+advice-plain_address = Pida al destinatario una dirección que solo tenga letras de la A a la Z o use un proveedor que admita este tipo de direcciones.
+advice-check_url = Compruebe la dirección del servicio web con su operador.
+advice-ask_relay = Pregunte al operador del servicio web y muéstrele este mensaje.
+advice-complete_file = Envíe el correo de nuevo cuando el archivo del documento esté completo y ya nada escriba en él.
+advice-check_file = Compruebe que el archivo del documento se pueda abrir y envíe el correo de nuevo.
+advice-ask_recipient = Pregunte al destinatario si el correo llegó antes de enviarlo de nuevo.
+advice-look_in_sent = Mire en la carpeta Enviados de su buzón: muchos proveedores ponen allí una copia de lo que se envió.
+advice-report_bug = Informe de este problema al fabricante de { $program }.

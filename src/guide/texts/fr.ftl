@@ -1,0 +1,422 @@
+### Every text that reaches a person, in French. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Envoi
+field-protocol = Envoyer par
+choice-protocol-smtp = Mon fournisseur de messagerie (SMTP)
+choice-protocol-http = Un service web (relais HTTP)
+help-protocol = La plupart des gens choisissent leur fournisseur de messagerie.
+field-http_server = Adresse du service web
+help-http_server = L’adresse que l’exploitant du service web vous a donnée.
+placeholder-http_server = https://email.example.com/
+field-http_token = Jeton d’accès
+help-http_token = Uniquement si l’exploitant du service web vous en a donné un.
+field-smtp_host = Serveur SMTP
+help-smtp_host = Le nom du serveur d’envoi de votre fournisseur, par exemple smtp.gmail.com, smtp.mail.yahoo.com ou smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Port
+help-smtp_port = 465 et 587 sont les plus courants. Les pages d’aide de votre fournisseur indiquent lequel utiliser.
+placeholder-smtp_port = 587
+field-smtp_security = Chiffrement
+help-smtp_security = Automatique convient à presque tous les serveurs : TLS sur le port 465, STARTTLS sur tous les autres ports. Une connexion qui ne peut pas être chiffrée n’est pas utilisée.
+choice-smtp_security-auto = Automatique (recommandé)
+choice-smtp_security-tls = TLS dès le début (habituel sur le port 465)
+choice-smtp_security-starttls = STARTTLS (habituel sur le port 587)
+choice-smtp_security-none = Aucun : tout circule en clair
+field-allow_insecure_login = Envoyer mon mot de passe sans chiffrement
+help-allow_insecure_login = Toute personne placée sur le trajet jusqu’au serveur peut alors lire le mot de passe. Uniquement pour un serveur de votre propre réseau.
+field-username = Nom d’utilisateur
+help-username = Souvent votre adresse e-mail complète. Laissez ce champ vide si le serveur ne demande pas d’identification.
+placeholder-username = name@example.com
+field-email_address = Adresse e-mail
+help-email_address = L’adresse depuis laquelle vos e-mails sont envoyés.
+placeholder-email_address = name@example.com
+field-password = Mot de passe
+help-password = Le mot de passe de ce compte de messagerie. S’il est déjà enregistré, laissez ce champ vide pour le conserver.
+help-password-app_password = { $provider } demande ici un mot de passe d’application, et non votre mot de passe habituel.
+help-password-two_steps = Si la validation en deux étapes est activée, { $provider } demande ici un mot de passe d’application, et non votre mot de passe habituel.
+help-password-not_for_long = { $provider } est en train de désactiver la connexion par mot de passe pour les logiciels de messagerie. Si le test est refusé, demandez à votre administrateur de l’autoriser (« SMTP authentifié »).
+help-password-key = { $provider } demande ici une clé, à créer sur son site web.
+help-password-no_password = { $provider } ne permet plus aux programmes de se connecter avec un mot de passe. Utilisez un autre compte de messagerie pour l’envoi.
+field-sender_name = Nom de l’expéditeur
+help-sender_name = Le nom que voient vos destinataires, en général celui de votre entreprise.
+field-send_copy = Envoyer une copie de chaque e-mail à cette adresse
+help-send_copy = Pour vos archives. Vos destinataires ne la voient pas.
+field-copy_to = Adresse pour les copies
+help-copy_to = Séparez plusieurs adresses par des virgules.
+placeholder-copy_to = archive@example.com
+field-different_reply_to = Recevoir les réponses à une autre adresse que celle d’envoi
+help-different_reply_to = Les réponses arrivent alors à l’adresse ci-dessous.
+field-reply_to = Adresse de réponse
+help-reply_to = Séparez plusieurs adresses par des virgules.
+placeholder-reply_to = office@example.com
+field-allow_untrusted_certificate = Faire confiance au certificat propre à ce serveur
+help-allow_untrusted_certificate = Uniquement pour un serveur qui vous appartient et dont le certificat est auto-signé. Lancez le test, comparez l’empreinte affichée, puis acceptez-la.
+field-trusted_certificate = Empreinte du certificat
+help-trusted_certificate = SHA-256. Ce champ se remplit quand vous acceptez le certificat affiché par le test ; ensuite, seul ce certificat est accepté.
+button-test = Tester les paramètres de messagerie
+button-update = Mettre à jour
+button-email = E-mail
+
+why_not-fields = Certains champs sont encore à compléter ou à corriger.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = Le port 25 est destiné aux échanges entre serveurs, et de nombreux fournisseurs d’accès à Internet le bloquent. Utilisez 587 ou 465 si votre fournisseur les propose.
+warning-no_encryption = Vos e-mails, et les documents joints, circulent en clair : toute personne placée sur le trajet peut les lire.
+warning-own_certificate = Seul le certificat qui porte cette empreinte est accepté. Quand le serveur en reçoit un nouveau, relancez le test et acceptez-le.
+
+fault-required = Cette information est nécessaire.
+fault-required-http_server = Saisissez l’adresse du service web.
+fault-required-smtp_host = Saisissez le nom du serveur SMTP de votre fournisseur.
+fault-required-smtp_port = Saisissez le port : 587 ou 465 chez la plupart des fournisseurs.
+fault-required-email_address = Saisissez l’adresse e-mail depuis laquelle vous envoyez.
+fault-required-password = Saisissez le mot de passe de ce compte.
+fault-required-copy_to = Saisissez l’adresse qui reçoit les copies, ou décochez la case qui la demande.
+fault-required-reply_to = Saisissez l’adresse à laquelle les réponses doivent arriver.
+fault-required-trusted_certificate = Lancez le test et acceptez le certificat affiché, ou décochez la case qui le demande.
+fault-password_again = Le mot de passe enregistré va avec un autre serveur, port, chiffrement ou nom d’utilisateur. Saisissez de nouveau le mot de passe.
+fault-password_without_username = Saisissez le nom d’utilisateur qui va avec le mot de passe, ou effacez le mot de passe.
+fault-choice_unknown = { $value } ne fait pas partie des choix possibles : { $choices }.
+fault-host_has_scheme = Retirez « { $scheme } » : seul le nom du serveur se met ici, par exemple smtp.example.com.
+fault-host_has_port = Retirez « :{ $port } » ici : le port a son propre champ.
+fault-host_has_path = Retirez tout à partir du « / » : seul le nom du serveur se met ici.
+fault-host_has_space = Un nom de serveur ne contient pas d’espace.
+fault-host_is_address = Ceci est une adresse e-mail. Il faut ici le nom du serveur, par exemple smtp.example.com.
+fault-host_invalid = Ceci n’est pas un nom de serveur. Il ressemble à smtp.example.com.
+fault-port_invalid = Le port est un nombre entier de 1 à 65535 ; 587 et 465 sont les plus courants.
+fault-url_invalid = Ceci n’est pas une adresse web. Elle ressemble à https://email.example.com/.
+fault-url_not_web = Seules les adresses https:// fonctionnent ici.
+fault-url_not_secure = Le document circulerait sans chiffrement : utilisez https:// au lieu de http://.
+fault-url_has_login = Retirez le nom et le mot de passe de l’adresse : un jeton a son propre champ.
+fault-username_control = Le nom d’utilisateur contient un saut de ligne ou un autre caractère invisible. Saisissez-le de nouveau au clavier plutôt que de le coller.
+fault-secret_control = Le texte contient un saut de ligne ou un autre caractère invisible. Saisissez-le de nouveau au clavier plutôt que de le coller.
+fault-fingerprint_invalid = Une empreinte SHA-256 comporte 64 chiffres ou lettres, de 0 à 9 et de A à F.
+fault-insecure_login = Sans chiffrement, le mot de passe circulerait en clair. Choisissez un autre chiffrement, ou cochez cette case si c’est bien ce que vous voulez.
+fault-established_provider = Décochez cette case : { $provider } possède un certificat reconnu, et s’il est refusé, c’est qu’un intermédiaire sur le trajet recevrait votre mot de passe.
+fault-too_long_text = Ce texte est trop long : { $limit } caractères au maximum.
+
+fault-too_long = { $bytes } octets, c’est trop : { $limit } au maximum sont acceptés.
+fault-bad_json = Ceci n’est pas du JSON : l’erreur se trouve à la ligne { $line }, colonne { $column }.
+fault-wrong_type = Type attendu : { $expected } ; type reçu : { $found }.
+fault-out_of_range = La valeur doit être comprise entre { $least } et { $most }.
+fault-unknown_key = Cette clé n’existe pas.
+fault-unknown_key_near = Cette clé n’existe pas. S’agit-il de la clé { $nearest } ?
+
+call-faults = { $place } : { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf est NULL, et email_json n’a pas de document.path : donnez les octets du PDF, ou le chemin de son fichier.
+   *[other] { $argument } est NULL.
+}
+call-bad_utf8 = { $argument } n’est pas en UTF-8 : le premier octet incorrect est à la position { $position }.
+call-null_with_length = { $argument } est NULL, mais sa longueur est de { $length } octets.
+call-bad_length = { $argument } compte { $bytes } octets, plus que cette machine ne peut en copier en mémoire.
+fault-key_needs_store = Ceci est sans effet sans store.
+fault-one_key_only = Une seule des options key, passphrase et keychain peut être donnée.
+fault-wrong_type_expected = Type attendu : { $expected }.
+
+fault-control_character = Ce texte contient un caractère qui ne peut pas être envoyé ({ $character }), par exemple un saut de ligne. Saisissez-le de nouveau au clavier plutôt que de le coller.
+fault-bidi_character = Ce texte contient un caractère invisible qui change le sens d’écriture ({ $character }). Saisissez-le de nouveau au clavier plutôt que de le coller.
+
+fault-address_empty = Il manque une adresse ici.
+fault-address_no_at = { $address } n’est pas une adresse e-mail : il manque le « @ ».
+fault-address_several_at = { $address } n’est pas une adresse e-mail : elle contient plusieurs « @ ».
+fault-address_missing_separator = { $address } : mettez une virgule entre deux adresses.
+fault-address_no_local = { $address } n’est pas une adresse e-mail : il manque la partie avant le « @ ».
+fault-address_no_domain = { $address } n’est pas une adresse e-mail : il manque la partie après le « @ ».
+fault-address_space = { $address } n’est pas une adresse e-mail : elle contient une espace.
+fault-address_invisible_character = L’adresse contient un caractère invisible ({ $character }). Saisissez-la de nouveau au clavier plutôt que de la coller.
+fault-address_local_too_long = La partie avant le « @ » est trop longue : elle compte { $bytes } octets, et { $limit } au maximum sont autorisés.
+fault-address_too_long = L’adresse est trop longue : elle compte { $bytes } octets, et { $limit } au maximum sont autorisés.
+fault-address_bad_domain = { $domain } n’est pas le domaine d’une adresse e-mail.
+fault-address_bad_local = { $local } ne peut pas figurer avant le « @ » d’une adresse e-mail.
+fault-mailbox_quote = { $text } : il manque un guillemet.
+fault-mailbox_bracket = { $text } : l’adresse doit être placée entre « < » et « > ».
+fault-mailbox_text_after_address = { $text } : rien ne doit suivre le « > ».
+fault-mailbox_missing_separator = { $text } : mettez une virgule entre deux adresses.
+fault-too_many_recipients = { $number } destinataires, c’est trop pour un seul e-mail : { $limit } au maximum sont autorisés.
+fault-one_address_only = Saisissez une seule adresse.
+fault-no_recipients = Saisissez au moins un destinataire.
+fault-header_too_long = Ce texte est trop long pour un e-mail : il compte { $bytes } octets, et { $limit } au maximum sont autorisés.
+fault-file_name_empty = Le fichier doit avoir un nom.
+fault-file_name_dots = « { $name } » n’est pas un nom de fichier.
+fault-file_name_separator = Un nom de fichier ne peut pas contenir « { $character } ».
+fault-file_name_encoded_word = Un nom de fichier ne peut pas contenir « =? » : certains logiciels de messagerie afficheraient un autre nom.
+fault-file_name_too_long = Le nom du fichier est trop long : il compte { $bytes } octets, et { $limit } au maximum sont autorisés.
+fault-file_missing = Le fichier { $path } est introuvable.
+fault-file_is_folder = { $path } est un dossier, pas un fichier.
+fault-file_not_regular = { $path } n’est pas un fichier ordinaire.
+fault-file_changed = Le fichier { $path } a changé pendant sa lecture. Réessayez quand il sera complet.
+fault-file_unreadable = Le fichier { $path } ne peut pas être lu : { $error }.
+fault-files_too_large = Le document et les pièces jointes sont trop volumineux ensemble : { $limit } octets au maximum sont acceptés.
+fault-files_no_memory = Il n’y a pas assez de mémoire pour { $bytes } octets.
+fault-pdf_empty = Le PDF est vide : il ne contient aucun octet.
+fault-pdf_not_a_pdf = Ceci n’est pas un PDF : « %PDF- » ne figure pas dans ses 1 024 premiers octets.
+fault-document_twice = Donnez soit les octets du PDF, soit le chemin de son fichier, mais pas les deux.
+fault-attachment_twice = Donnez soit path, soit base64, mais pas les deux.
+fault-attachment_missing = Il faut donner soit path, soit base64.
+fault-file_name_missing = Une pièce jointe donnée en base64 doit avoir un file_name.
+fault-base64_bad = Ceci n’est pas du base64.
+fault-type_bad = { $type } n’est pas un type de média comme application/pdf.
+fault-type_composite = { $type } ne peut pas servir de type à une pièce jointe ; utilisez application/octet-stream.
+fault-body_twice = Donnez soit body, soit body_html accompagné de body_text.
+fault-body_text_missing = body_html doit être accompagné de body_text, pour les lecteurs qui n’affichent pas le HTML.
+fault-body_html_missing = body_text accompagne body_html ; utilisez body pour du texte seul.
+fault-idempotency_key_bad = La clé se compose de 1 à { $limit } caractères ASCII visibles.
+fault-no_randomness = Le système n’a pas fourni les nombres aléatoires dont chaque e-mail a besoin. Réessayez.
+
+fault-key_invalid = La clé ne correspond pas à 32 octets en base64.
+fault-passphrase_empty = La phrase secrète est vide.
+fault-ca_file_unreadable = Le fichier de certificats ne peut pas être lu : { $detail }.
+fault-ca_file_invalid = Un certificat de ce fichier ne peut pas être utilisé : { $detail }.
+fault-ca_file_empty = Ce fichier ne contient aucun certificat. Il doit être au format PEM.
+fault-store_empty = Le chemin du fichier de paramètres est vide.
+fault-program_name_empty = Le nom du programme est vide.
+fault-locale_invalid = Ce n’est pas un code de langue comme en, ro ou pt-BR.
+fault-text_syntax = Le texte { $id } n’est pas écrit en Fluent, à la ligne { $line } : { $detail }.
+fault-text_unknown = Il n’y a pas de texte dont l’identifiant est { $id } (ligne { $line }).
+fault-text_twice = Le texte { $id } figure deux fois (ligne { $line }).
+fault-text_word = Le texte { $id } (ligne { $line }) utilise { $word }, qui n’existe pas pour lui.
+fault-hello_name_invalid = Ceci n’est pas un nom d’hôte qui peut être envoyé avec EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] Ceci n’est pas l’adresse d’un proxy. Elle ressemble à socks5://proxy.example.com:1080 ou à http://user:password@proxy.example.com:3128, ou bien c’est le mot environment.
+   *[other] La variable d’environnement { $variable } n’est pas l’adresse d’un proxy. Elle ressemble à socks5://proxy.example.com:1080 ou à http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Les proxys en { $scheme }:// ne peuvent pas être utilisés ici : donnez-en un en socks5:// ou http://.
+   *[other] La variable d’environnement { $variable } désigne un proxy en { $scheme }://, qui ne peut pas être utilisé ici : donnez-en un en socks5:// ou http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] Le nom d’utilisateur ou le mot de passe du proxy ne peut pas être utilisé : chacun compte au maximum 255 octets, sans saut de ligne, et les caractères spéciaux des adresses web s’écrivent comme dans celles-ci, par exemple %40 pour @.
+   *[other] Le nom d’utilisateur ou le mot de passe du proxy dans la variable d’environnement { $variable } ne peut pas être utilisé : chacun compte au maximum 255 octets, sans saut de ligne, et les caractères spéciaux des adresses web s’écrivent comme dans celles-ci, par exemple %40 pour @.
+}
+
+settings-faults = { $count ->
+    [one] { $label } : { $message }
+   *[other] { $count } champs sont à compléter ou à corriger. Le premier est { $label } : { $message }
+}
+email-faults = L’e-mail ne peut pas être envoyé tel quel. { $message }
+not_configured = L’envoi d’e-mails n’est pas encore configuré. Remplissez d’abord les paramètres de messagerie.
+
+## The store
+
+protection-memory = Les paramètres sont gardés en mémoire uniquement et disparaissent quand { $program } se ferme.
+protection-given_key = Le mot de passe est chiffré dans le fichier de paramètres, avec une clé que garde le programme { $program }.
+protection-passphrase = Le mot de passe est chiffré dans le fichier de paramètres, avec une clé tirée d’une phrase secrète.
+protection-keychain = Le mot de passe est chiffré dans le fichier de paramètres, avec une clé du trousseau du système.
+protection-key_file = Le mot de passe est chiffré dans le fichier de paramètres. La clé se trouve à côté, dans un fichier que seul cet utilisateur peut lire : qui peut lire les deux fichiers peut lire le mot de passe.
+
+store-damaged = Le fichier de paramètres { $path } est endommagé ({ $detail }). Il a été laissé tel quel. Effacez les paramètres et saisissez-les de nouveau, ou restaurez le fichier depuis une sauvegarde.
+store-tampered = Le fichier de paramètres { $path } a été modifié autrement que par { $program }. Par sécurité, il n’est pas utilisé et a été laissé tel quel. Effacez les paramètres et saisissez-les de nouveau, ou restaurez le fichier depuis une sauvegarde.
+store-wrong_key = Le fichier de paramètres { $path } ne peut pas être ouvert avec cette clé ({ $detail }). Il a été laissé tel quel.
+store-newer = Le fichier de paramètres { $path } a été écrit par une version plus récente du programme { $program }. Il a été laissé tel quel. Mettez { $program } à jour.
+store-no_folder = Le dossier { $path } du fichier de paramètres ne peut pas être utilisé : { $detail }.
+store-unreadable = Le fichier de paramètres { $path } ne peut pas être lu : { $detail }.
+store-unwritable = Les paramètres n’ont pas pu être enregistrés dans { $path } : { $detail }. Les paramètres précédents restent en vigueur.
+store-busy = Un autre programme est en train d’enregistrer les paramètres dans { $path }. Réessayez.
+store-key_file_exposed = Le fichier de clé { $path } peut être lu par d’autres utilisateurs de cet ordinateur : il ne protège donc rien. Rendez-le lisible par son seul propriétaire.
+store-key_missing = Le fichier de clé { $path } qui ouvre les paramètres est introuvable. Restaurez-le depuis une sauvegarde, ou effacez les paramètres et saisissez-les de nouveau.
+store-no_keychain = Le trousseau du système ne peut pas être utilisé : { $detail }.
+
+## The Email button
+
+kind-invoice = Facture
+kind-quote = Devis
+kind-order = Commande
+kind-credit_note = Avoir
+kind-delivery_note = Bon de livraison
+kind-receipt = Reçu
+kind-reminder = Rappel de paiement
+kind-statement = Relevé de compte
+kind-payslip = Bulletin de paie
+kind-report = Rapport
+kind-document = Document
+button-subject = { $document }
+button-subject_from = { $document } – { $sender }
+button-body =
+    Bonjour { $name },
+
+    Veuillez trouver ci-joint : { $document }.
+button-body_no_name =
+    Bonjour,
+
+    Veuillez trouver ci-joint : { $document }.
+button-closing =
+    Cordialement,
+    { $sender }
+
+## The test mail
+
+test_subject = E-mail de test envoyé par { $program }
+test_body =
+    Ceci est un e-mail de test envoyé par { $program }.
+
+    Si vous pouvez le lire, vos paramètres de messagerie fonctionnent.
+
+## Progress
+
+step-turn = Attente de l’envoi des e-mails précédents
+step-name = Recherche du serveur
+step-connect = Connexion
+step-proxy = Connexion par le proxy
+step-tls = Chiffrement de la connexion
+step-greeting = Prise de contact avec le serveur
+step-login = Identification
+step-sender = Annonce de l’expéditeur
+step-recipient = Annonce des destinataires
+step-content = Envoi
+step-verdict = Attente de la réponse du serveur
+
+## What happened
+
+problem-accepted = Le serveur a accepté l’e-mail.
+problem-accepted_partly = Le serveur a accepté l’e-mail pour une partie des destinataires et a refusé les autres.
+test-accepted = Les paramètres fonctionnent : le serveur a accepté un e-mail de test pour { $recipient }.
+problem-name_not_found = Le serveur { $host } est introuvable. L’e-mail n’a pas été envoyé.
+problem-name_lookup_failed = Le nom { $host } n’a pas pu être recherché : il semble qu’il n’y ait pas de connexion à Internet. L’e-mail n’a pas été envoyé.
+problem-no_route = Aucun chemin ne mène de cet ordinateur à { $host } : le réseau est en panne ou n’est pas connecté. L’e-mail n’a pas été envoyé.
+problem-connection_refused = { $host } a refusé la connexion sur le port { $port }. L’e-mail n’a pas été envoyé.
+problem-connection_failed = La connexion à { $host } sur le port { $port } n’a pas pu être établie. L’e-mail n’a pas été envoyé.
+problem-timed_out = { $step ->
+    [name] Le nom { $host } n’a pas pu être trouvé à temps. L’e-mail n’a pas été envoyé.
+    [connect] { $host } ne répond pas sur le port { $port }. L’e-mail n’a pas été envoyé.
+    [content] { $host } a cessé de recevoir l’e-mail avant qu’il soit complet. Il n’a pas été envoyé.
+   *[other] { $host } a cessé de répondre. L’e-mail n’a pas été envoyé.
+}
+problem-out_of_time = L’envoi a pris plus de temps que permis. L’e-mail n’a pas été envoyé.
+problem-disconnected = { $step ->
+    [content] { $host } a fermé la connexion avant que l’e-mail soit complet. Il n’a pas été envoyé.
+   *[other] { $host } a fermé la connexion. L’e-mail n’a pas été envoyé.
+}
+problem-name_not_found-proxy = Le proxy { $proxy } est introuvable. L’e-mail n’a pas été envoyé.
+problem-name_lookup_failed-proxy = Le nom du proxy { $proxy } n’a pas pu être recherché : il semble qu’il n’y ait pas de connexion au réseau. L’e-mail n’a pas été envoyé.
+problem-no_route-proxy = Aucun chemin ne mène de cet ordinateur au proxy { $proxy } : le réseau est en panne ou n’est pas connecté. L’e-mail n’a pas été envoyé.
+problem-connection_refused-proxy = Le proxy { $proxy } a refusé la connexion. L’e-mail n’a pas été envoyé.
+problem-connection_failed-proxy = La connexion au proxy { $proxy } n’a pas pu être établie. L’e-mail n’a pas été envoyé.
+problem-timed_out-proxy = { $step ->
+    [name] Le nom du proxy { $proxy } n’a pas pu être trouvé à temps. L’e-mail n’a pas été envoyé.
+    [connect] Le proxy { $proxy } ne répond pas. L’e-mail n’a pas été envoyé.
+   *[other] Le proxy { $proxy } ne s’est pas connecté à { $host } à temps. L’e-mail n’a pas été envoyé.
+}
+problem-disconnected-proxy = Le proxy { $proxy } a fermé la connexion au lieu de se connecter à { $host }. L’e-mail n’a pas été envoyé.
+problem-bad_reply-proxy = La réponse reçue depuis { $proxy } n’est pas celle d’un proxy du type configuré. L’e-mail n’a pas été envoyé.
+problem-proxy_login_refused = Le proxy { $proxy } demande un nom d’utilisateur et un mot de passe, ou d’autres que ceux qui sont configurés. L’e-mail n’a pas été envoyé.
+problem-proxy_failed = Le proxy { $proxy } ne s’est pas connecté à { $host } sur le port { $port }. L’e-mail n’a pas été envoyé.
+problem-bad_reply = La réponse reçue depuis { $host } sur le port { $port } n’est pas celle qui était attendue. L’e-mail n’a pas été envoyé.
+
+problem-tls_failed = La connexion chiffrée à { $host } n’a pas pu être établie. Ni mot de passe ni e-mail n’a été envoyé.
+problem-tls_not_spoken = { $host } n’utilise pas TLS dès le début sur le port { $port }. Ni mot de passe ni e-mail n’a été envoyé.
+problem-tls_too_old = { $host } ne connaît que des chiffrements trop anciens pour être sûrs. Ni mot de passe ni e-mail n’a été envoyé.
+problem-tls_not_offered = { $host } ne propose pas de chiffrement sur le port { $port }. Ni mot de passe ni e-mail n’a été envoyé.
+problem-tls_refused = { $host } a refusé de démarrer le chiffrement. Ni mot de passe ni e-mail n’a été envoyé.
+problem-bytes_before_tls = Un intermédiaire sur le trajet jusqu’à { $host } a perturbé le démarrage du chiffrement. Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_untrusted = Le certificat présenté par { $host } ne vient pas d’une autorité que cet ordinateur reconnaît. Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_expired = Le certificat présenté par { $host } a expiré ({ $expires }). Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_not_yet_valid = Le certificat présenté par { $host } n’est valable qu’à partir du { $begins }. Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] Le certificat présenté par { $host } est établi pour un autre nom ({ $names }). Ni mot de passe ni e-mail n’a été envoyé.
+   *[other] Le certificat présenté par { $host } n’est pas établi pour ce nom. Ni mot de passe ni e-mail n’a été envoyé.
+}
+problem-certificate_invalid = Le certificat présenté par { $host } ne peut pas être accepté. Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_changed = { $host } présente un autre certificat que celui que vous avez accepté. Ni mot de passe ni e-mail n’a été envoyé.
+problem-login_in_clear = La connexion à { $host } n’est pas chiffrée ; le mot de passe n’a donc pas été envoyé, et l’e-mail non plus.
+problem-login_server_unproven = { $host } n’a pas prouvé qu’il connaît votre mot de passe ; quelqu’un s’est peut-être placé entre vous et le serveur. Ni le mot de passe ni l’e-mail n’a été envoyé.
+
+problem-encryption_required = { $host } exige une connexion chiffrée. L’e-mail n’a pas été envoyé.
+problem-login_refused = { $host } n’a pas accepté le nom d’utilisateur et le mot de passe. L’e-mail n’a pas été envoyé.
+problem-login_not_offered = { $host } ne propose pas d’identification sur le port { $port }, mais un nom d’utilisateur est configuré. L’e-mail n’a pas été envoyé.
+problem-login_unsupported = { $host } ne propose aucune méthode d’identification par mot de passe connue du programme { $program }. L’e-mail n’a pas été envoyé.
+problem-login_required = { $host } exige une identification avant d’accepter des e-mails. L’e-mail n’a pas été envoyé.
+problem-http_unauthorized = Le service web a refusé l’accès. L’e-mail n’a pas été envoyé.
+
+problem-server_busy = { $host } n’accepte pas d’e-mails de cet ordinateur pour le moment. L’e-mail n’a pas été envoyé.
+problem-login_deferred = { $host } n’a pas pu vérifier l’identification pour le moment. L’e-mail n’a pas été envoyé.
+problem-sender_deferred = { $host } n’accepte pas d’e-mails envoyés depuis { $sender } pour le moment. L’e-mail n’a pas été envoyé.
+problem-recipient_deferred = { $host } n’accepte pas d’e-mails pour { $recipient } pour le moment. L’e-mail n’a été envoyé à personne.
+problem-recipient_deferred-copy = { $host } n’accepte pas d’e-mails pour le moment pour { $recipient }, votre adresse pour les copies. L’e-mail n’a été envoyé à personne.
+problem-content_deferred = { $host } n’a pas pris l’e-mail pour le moment. Il n’a pas été envoyé.
+problem-http_busy = Le service web est trop occupé pour le moment. L’e-mail n’a pas été envoyé.
+
+problem-server_refused = { $host } a refusé de communiquer avec cet ordinateur. L’e-mail n’a pas été envoyé.
+problem-sender_refused = { $host } n’accepte pas d’e-mails envoyés depuis { $sender }. L’e-mail n’a pas été envoyé.
+problem-recipient_refused = { $host } a refusé le destinataire { $recipient }. L’e-mail n’a été envoyé à personne.
+problem-recipient_refused-copy = { $host } a refusé { $recipient }, votre adresse pour les copies. L’e-mail n’a été envoyé à personne.
+problem-content_refused = { $host } a refusé l’e-mail. Il n’a pas été envoyé.
+problem-too_large = { $limit_known ->
+    [yes] L’e-mail est trop volumineux : il fait { $size }, et { $host } accepte { $limit } au maximum. Il n’a pas été envoyé.
+   *[other] L’e-mail est trop volumineux pour { $host }. Il n’a pas été envoyé.
+}
+problem-address_not_supported = { $host } ne sait pas traiter une adresse dont la partie avant le @ contient des lettres autres que A à Z. L’e-mail n’a pas été envoyé.
+problem-http_refused = Le service web a signalé une erreur.
+problem-http_not_found = Il n’y a pas de service d’envoi d’e-mails à cette adresse web. L’e-mail n’a pas été envoyé.
+problem-http_redirected = Le service web veut faire suivre le document vers une autre adresse, ce qui n’est pas fait par sécurité. L’e-mail n’a pas été envoyé.
+
+problem-file_changed = Le fichier du document a été modifié, remplacé ou supprimé avant que l’e-mail soit complet. Il n’a pas été envoyé.
+problem-file_unreadable = Le fichier du document n’a pas pu être lu. L’e-mail n’a pas été envoyé.
+
+problem-no_verdict = L’e-mail a été transmis en entier à { $host }, mais on ne sait pas s’il a été accepté. Il a peut-être été remis, peut-être pas ; il n’est pas renvoyé automatiquement.
+problem-canceled = L’envoi a été annulé. Rien n’a été envoyé.
+problem-internal = Un problème est survenu à l’intérieur de mailbutton. C’est un bug de mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Vérifiez l’orthographe du nom du serveur, ou cherchez-le dans les pages d’aide de votre fournisseur.
+advice-check_host_and_port = Vérifiez le nom du serveur et le port dans les pages d’aide de votre fournisseur ; 587 et 465 sont les ports les plus courants.
+advice-check_internet = Vérifiez que cet ordinateur est connecté à Internet, par exemple en ouvrant une page web.
+advice-check_proxy = Vérifiez le proxy { $proxy } dans les paramètres du programme { $program }, ou demandez à la personne qui l’a configuré.
+advice-check_proxy_login = Vérifiez le nom d’utilisateur et le mot de passe du proxy { $proxy } dans les paramètres du programme { $program }.
+advice-ask_proxy = Demandez à la personne qui gère le proxy { $proxy } d’autoriser les connexions à { $host } sur le port { $port }, et montrez-lui ce message.
+advice-firewall = Vérifiez si un pare-feu ou un antivirus bloque { $program }, en l’y autorisant ou en suspendant la protection des e-mails le temps d’un test.
+advice-other_program = Essayez les mêmes paramètres dans Thunderbird : s’ils échouent là aussi, la cause est dans les paramètres ou chez le fournisseur ; s’ils y fonctionnent, quelque chose bloque { $program }.
+advice-other_network = Essayez un autre réseau, par exemple le partage de connexion de votre téléphone.
+advice-try_again = Réessayez dans une minute.
+advice-fewer_at_once = Envoyez moins d’e-mails à la fois, ou attendez que les autres soient envoyés.
+advice-try_later = Réessayez plus tard ; le message du serveur indique peut-être quand.
+advice-check_limits = Vérifiez combien d’e-mails votre fournisseur autorise par heure et par jour.
+advice-port_25_blocked = Utilisez le port 587 au lieu du 25, que la plupart des fournisseurs d’accès à Internet bloquent.
+advice-mode_of_465 = Réglez le chiffrement sur Automatique : le port 465 utilise TLS dès le début.
+advice-try_auto = Réglez le chiffrement sur Automatique, puis réessayez.
+advice-mode_of_587 = Réglez le chiffrement sur Automatique : le port { $port } commence sans chiffrement, puis passe au chiffrement avec STARTTLS.
+advice-try_587 = Utilisez le port 587 avec le chiffrement Automatique.
+advice-try_465 = Utilisez le port 465 avec le chiffrement Automatique.
+advice-ask_provider = Demandez à votre fournisseur ou à votre administrateur, et montrez-lui ce message.
+advice-server_must_update = Demandez à l’administrateur du serveur d’activer TLS 1.2 ou 1.3.
+advice-other_server = Utilisez un autre serveur de messagerie, si votre fournisseur en a un.
+advice-check_clock = Vérifiez la date et l’heure de cet ordinateur.
+advice-renew_certificate = Demandez à l’administrateur du serveur de renouveler son certificat.
+advice-accept_certificate = Acceptez ce certificat, mais seulement si le serveur vous appartient et si l’empreinte est celle que son administrateur vous donne.
+advice-compare_certificate = Demandez à l’administrateur du serveur si le certificat a été renouvelé, et comparez l’empreinte avant de l’accepter.
+advice-use_certificate_name = Utilisez comme nom de serveur celui pour lequel le certificat est établi, si c’est bien celui de votre fournisseur.
+advice-intercepted = Désactivez l’analyse des e-mails de l’antivirus : il remplace le certificat présenté par { $provider } par le sien.
+advice-use_tls = Réglez le chiffrement sur Automatique.
+advice-allow_insecure_login = Autorisez le mot de passe sans chiffrement uniquement si le serveur est sur votre propre réseau et ne propose pas de chiffrement.
+
+advice-app_password-gmail = Utilisez un mot de passe d’application : dans votre compte Google, activez la validation en deux étapes sous Sécurité, ouvrez ensuite Mots de passe des applications, créez-en un pour { $program }, et saisissez-le ici à la place de votre mot de passe habituel.
+advice-app_password-yahoo = Utilisez un mot de passe d’application : ouvrez la page Sécurité du compte de Yahoo (login.yahoo.com/account/security), choisissez Générer un mot de passe d’application, choisissez Autre, tapez { $program }, cliquez sur Générer, et copiez-le dans le champ du mot de passe.
+advice-app_password-icloud = Utilisez un mot de passe pour application : connectez-vous sur account.apple.com, ouvrez Connexion et sécurité, choisissez Mots de passe pour applications, créez-en un pour { $program }, et saisissez-le ici à la place de votre mot de passe habituel.
+advice-app_password = Utilisez un mot de passe d’application, car { $provider } n’accepte pas ici votre mot de passe habituel : ses pages d’aide expliquent comment en créer un.
+advice-app_password-two_steps = Utilisez un mot de passe d’application si la validation en deux étapes est activée chez { $provider } : ses pages d’aide expliquent comment en créer un.
+advice-app_password-any = Utilisez un mot de passe d’application si votre fournisseur pratique la validation en deux étapes : il n’accepte alors pas ici votre mot de passe habituel.
+advice-password_login_off = Demandez à votre administrateur d’autoriser la connexion par mot de passe pour cette boîte aux lettres (« SMTP authentifié ») : { $provider } est en train de la désactiver, et sans elle aucun mot de passe ne fonctionne ici.
+advice-other_account = Utilisez un autre compte de messagerie pour l’envoi : { $provider } ne permet plus aux programmes de se connecter avec un mot de passe.
+advice-full_address = Utilisez votre adresse e-mail complète comme nom d’utilisateur : la plupart des fournisseurs la demandent.
+advice-check_key = Vérifiez le nom d’utilisateur et la clé : { $provider } demande une clé créée sur son site web, et non le mot de passe avec lequel vous vous y connectez.
+advice-check_login = Vérifiez le nom d’utilisateur et le mot de passe en vous connectant sur le site web de votre fournisseur.
+advice-login_off = Effacez le nom d’utilisateur si ce serveur ne demande pas d’identification.
+advice-enter_login = Saisissez le nom d’utilisateur et le mot de passe de votre compte de messagerie.
+advice-check_token = Vérifiez le jeton d’accès que l’exploitant du service web vous a donné.
+advice-check_sender = Envoyez depuis l’adresse rattachée à ce compte, ou faites autoriser { $sender } comme alias par le fournisseur.
+advice-check_recipient = Vérifiez l’orthographe de l’adresse du destinataire.
+advice-check_relay = Saisissez le nom d’utilisateur et le mot de passe de votre compte de messagerie : sans identification, la plupart des serveurs n’acceptent d’e-mails que pour leurs propres utilisateurs.
+advice-check_content = Vérifiez dans l’e-mail ce que le serveur signale dans son message.
+advice-make_smaller = Réduisez la taille des pièces jointes, ou envoyez-les en plusieurs e-mails.
+advice-send_link = Envoyez plutôt un lien vers le document.
+advice-plain_address = Demandez au destinataire une adresse ne comportant que les lettres A à Z, ou utilisez un fournisseur qui prend en charge ce type d’adresse.
+advice-check_url = Vérifiez l’adresse du service web auprès de son exploitant.
+advice-ask_relay = Demandez à l’exploitant du service web, et montrez-lui ce message.
+advice-complete_file = Envoyez de nouveau l’e-mail quand le fichier du document sera complet et que plus rien n’y écrira.
+advice-check_file = Vérifiez que le fichier du document peut être ouvert, puis envoyez de nouveau l’e-mail.
+advice-ask_recipient = Demandez au destinataire si l’e-mail est arrivé avant de l’envoyer de nouveau.
+advice-look_in_sent = Regardez dans le dossier des messages envoyés de votre boîte aux lettres : de nombreux fournisseurs y placent une copie de ce qui a été envoyé.
+advice-report_bug = Signalez ce problème à l’éditeur du programme { $program }.

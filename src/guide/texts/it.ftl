@@ -1,0 +1,422 @@
+### Every text that reaches a person, in Italian. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Invio
+field-protocol = Invia tramite
+choice-protocol-smtp = Il mio provider email (SMTP)
+choice-protocol-http = Un servizio web (relay HTTP)
+help-protocol = Nella maggior parte dei casi si sceglie il provider email.
+field-http_server = Indirizzo del servizio web
+help-http_server = L'indirizzo che Le ha fornito il gestore del servizio web.
+placeholder-http_server = https://email.example.com/
+field-http_token = Token di accesso
+help-http_token = Solo se il gestore del servizio web Gliene ha fornito uno.
+field-smtp_host = Server SMTP
+help-smtp_host = Il nome del server di posta in uscita del Suo provider, per esempio smtp.gmail.com, smtp.mail.yahoo.com o smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Porta
+help-smtp_port = Di solito 465 o 587. Quella giusta è indicata nelle pagine di assistenza del provider.
+placeholder-smtp_port = 587
+field-smtp_security = Crittografia
+help-smtp_security = La scelta automatica va bene per quasi tutti i server: TLS sulla porta 465, STARTTLS su tutte le altre. Una connessione che non si può crittografare non viene usata.
+choice-smtp_security-auto = Automatica (consigliata)
+choice-smtp_security-tls = TLS fin dall'inizio (di solito sulla porta 465)
+choice-smtp_security-starttls = STARTTLS (di solito sulla porta 587)
+choice-smtp_security-none = Nessuna: tutto viaggia leggibile
+field-allow_insecure_login = Invia la password non crittografata
+help-allow_insecure_login = La password può essere letta da chiunque si trovi lungo il percorso fino al server. Solo per un server nella Sua rete.
+field-username = Nome utente
+help-username = Spesso è l'indirizzo email completo. Lasci vuoto il campo se il server non richiede l'accesso.
+placeholder-username = nome@example.com
+field-email_address = Indirizzo email
+help-email_address = L'indirizzo da cui vengono inviate le Sue email.
+placeholder-email_address = nome@example.com
+field-password = Password
+help-password = La password di questo account email. Se ne è già salvata una, lasci vuoto il campo per mantenerla.
+help-password-app_password = { $provider } richiede qui una password per le app, non la password normale.
+help-password-two_steps = Se la verifica in due passaggi è attiva, { $provider } richiede qui una password per le app, non la password normale.
+help-password-not_for_long = { $provider } sta eliminando l'accesso con password per i programmi di posta. Se il test viene rifiutato, chieda all'amministratore di consentirlo (“SMTP autenticato”, in inglese “Authenticated SMTP”).
+help-password-key = { $provider } richiede qui una chiave, creata sul suo sito web.
+help-password-no_password = { $provider } non consente più ai programmi di accedere con una password. Usi un altro account email per l'invio.
+field-sender_name = Nome del mittente
+help-sender_name = Il nome che vedono le persone a cui scrive, di solito quello dell'azienda.
+field-send_copy = Invia una copia di ogni email a questo indirizzo
+help-send_copy = Per il Suo archivio. Le persone a cui scrive non la vedono.
+field-copy_to = Indirizzo per le copie
+help-copy_to = Più indirizzi vanno separati con virgole.
+placeholder-copy_to = archivio@example.com
+field-different_reply_to = Ricevi le risposte a un indirizzo diverso da quello di invio
+help-different_reply_to = Le risposte arrivano allora all'indirizzo qui sotto.
+field-reply_to = Indirizzo per le risposte
+help-reply_to = Più indirizzi vanno separati con virgole.
+placeholder-reply_to = ufficio@example.com
+field-allow_untrusted_certificate = Accetta il certificato proprio di questo server
+help-allow_untrusted_certificate = Solo per un server Suo con un certificato autofirmato. Esegua il test, confronti l'impronta digitale mostrata e accetti il certificato.
+field-trusted_certificate = Impronta digitale del certificato
+help-trusted_certificate = SHA-256. Si compila quando accetta il certificato mostrato dal test; da quel momento viene accettato solo quel certificato.
+button-test = Prova le impostazioni email
+button-update = Aggiorna
+button-email = Email
+
+why_not-fields = Alcuni campi richiedono ancora la Sua attenzione.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = La porta 25 è destinata alla posta tra server e molti provider internet la bloccano. Usi la 587 o la 465, se il Suo provider le offre.
+warning-no_encryption = Le Sue email, e i documenti che contengono, viaggiano leggibili per chiunque si trovi lungo il percorso.
+warning-own_certificate = Viene accettato solo il certificato con questa impronta digitale. Quando il server ne riceverà uno nuovo, esegua di nuovo il test e lo accetti.
+
+fault-required = Questo campo è necessario.
+fault-required-http_server = Inserisca l'indirizzo del servizio web.
+fault-required-smtp_host = Inserisca il nome del server SMTP del Suo provider.
+fault-required-smtp_port = Inserisca la porta: 587 o 465 con la maggior parte dei provider.
+fault-required-email_address = Inserisca l'indirizzo email da cui invia.
+fault-required-password = Inserisca la password di questo account.
+fault-required-copy_to = Inserisca l'indirizzo che riceve le copie, oppure deselezioni la casella che lo richiede.
+fault-required-reply_to = Inserisca l'indirizzo a cui devono arrivare le risposte.
+fault-required-trusted_certificate = Esegua il test e accetti il certificato mostrato, oppure deselezioni la casella che lo richiede.
+fault-password_again = Il server, la porta, la crittografia o il nome utente non sono più quelli a cui appartiene la password salvata. Inserisca di nuovo la password.
+fault-password_without_username = Inserisca il nome utente che corrisponde alla password, oppure cancelli la password.
+fault-choice_unknown = { $value } non è una delle scelte possibili: { $choices }.
+fault-host_has_scheme = Tolga “{ $scheme }”: qui va solo il nome del server, per esempio smtp.example.com.
+fault-host_has_port = Tolga “:{ $port }” da qui: la porta ha un campo a parte.
+fault-host_has_path = Tolga tutto ciò che segue a partire da “/”: qui va solo il nome del server.
+fault-host_has_space = Il nome di un server non contiene spazi.
+fault-host_is_address = Questo è un indirizzo email. Qui serve il nome del server, per esempio smtp.example.com.
+fault-host_invalid = Questo non è il nome di un server. Un nome di server ha questo aspetto: smtp.example.com.
+fault-port_invalid = La porta è un numero intero da 1 a 65535; di solito 587 o 465.
+fault-url_invalid = Questo non è un indirizzo web. Un indirizzo web ha questo aspetto: https://email.example.com/.
+fault-url_not_web = Qui funzionano solo gli indirizzi https://.
+fault-url_not_secure = Il documento viaggerebbe non crittografato: usi https:// invece di http://.
+fault-url_has_login = Tolga il nome e la password dall'indirizzo: il token ha un campo a parte.
+fault-username_control = Il nome utente contiene un'interruzione di riga o un altro carattere invisibile. Lo digiti di nuovo invece di incollarlo.
+fault-secret_control = Il testo contiene un'interruzione di riga o un altro carattere invisibile. Lo digiti di nuovo invece di incollarlo.
+fault-fingerprint_invalid = Un'impronta digitale SHA-256 ha 64 cifre, da 0 a 9 e da A a F.
+fault-insecure_login = Senza crittografia la password viaggerebbe leggibile. Scelga un'altra crittografia, oppure selezioni questa casella se è ciò che desidera.
+fault-established_provider = Deselezioni questa casella: { $provider } ha un certificato riconosciuto e, se viene rifiutato, la password finirebbe a chi si trova lungo il percorso.
+fault-too_long_text = Il testo è troppo lungo: il numero massimo di caratteri è { $limit }.
+
+fault-too_long = I byte sono troppi: { $bytes }, e il massimo è { $limit }.
+fault-bad_json = Questo non è JSON: l'errore è alla riga { $line }, colonna { $column }.
+fault-wrong_type = Qui deve esserci { $expected }, ma c'è { $found }.
+fault-out_of_range = Il valore deve andare da { $least } a { $most }.
+fault-unknown_key = Questa chiave non esiste.
+fault-unknown_key_near = Questa chiave non esiste. Si intende { $nearest }?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf è NULL ed email_json non contiene document.path: indichi i byte del PDF oppure il percorso del suo file.
+   *[other] { $argument } è NULL.
+}
+call-bad_utf8 = { $argument } non è UTF-8: il primo byte errato è alla posizione { $position }.
+call-null_with_length = { $argument } è NULL, ma la sua lunghezza in byte è { $length }.
+call-bad_length = { $argument } ha una lunghezza di { $bytes } byte, più di quanti questo computer possa copiarne in memoria.
+fault-key_needs_store = Non ha effetto senza un file delle impostazioni.
+fault-one_key_only = Si può indicare solo uno tra key, passphrase e keychain.
+fault-wrong_type_expected = Qui deve esserci { $expected }.
+
+fault-control_character = Il testo contiene un carattere che non si può inviare ({ $character }), per esempio un'interruzione di riga. Lo digiti di nuovo invece di incollarlo.
+fault-bidi_character = Il testo contiene un carattere invisibile che cambia la direzione della scrittura ({ $character }). Lo digiti di nuovo invece di incollarlo.
+
+fault-address_empty = Qui manca un indirizzo.
+fault-address_no_at = { $address } non è un indirizzo email: manca “@”.
+fault-address_several_at = { $address } non è un indirizzo email: contiene più di una “@”.
+fault-address_missing_separator = { $address }: metta una virgola tra due indirizzi.
+fault-address_no_local = { $address } non è un indirizzo email: manca la parte prima di “@”.
+fault-address_no_domain = { $address } non è un indirizzo email: manca la parte dopo “@”.
+fault-address_space = { $address } non è un indirizzo email: contiene uno spazio.
+fault-address_invisible_character = L'indirizzo contiene un carattere invisibile ({ $character }). Lo digiti di nuovo invece di incollarlo.
+fault-address_local_too_long = La parte prima di “@” è troppo lunga: ha { $bytes } byte, e il massimo è { $limit }.
+fault-address_too_long = L'indirizzo è troppo lungo: ha { $bytes } byte, e il massimo è { $limit }.
+fault-address_bad_domain = { $domain } non è il dominio di un indirizzo email.
+fault-address_bad_local = { $local } non può stare prima di “@” in un indirizzo email.
+fault-mailbox_quote = { $text }: manca una virgoletta.
+fault-mailbox_bracket = { $text }: l'indirizzo deve stare tra “<” e “>”.
+fault-mailbox_text_after_address = { $text }: dopo “>” non può seguire nulla.
+fault-mailbox_missing_separator = { $text }: metta una virgola tra due indirizzi.
+fault-too_many_recipients = I destinatari sono troppi per una sola email: { $number }, e il massimo è { $limit }.
+fault-one_address_only = Inserisca un solo indirizzo.
+fault-no_recipients = Inserisca almeno un destinatario.
+fault-header_too_long = Il testo è troppo lungo per un'email: ha { $bytes } byte, e il massimo è { $limit }.
+fault-file_name_empty = Il file deve avere un nome.
+fault-file_name_dots = “{ $name }” non è un nome di file.
+fault-file_name_separator = Un nome di file non può contenere “{ $character }”.
+fault-file_name_encoded_word = Un nome di file non può contenere “=?”: alcuni programmi di posta mostrerebbero un altro nome.
+fault-file_name_too_long = Il nome del file è troppo lungo: ha { $bytes } byte, e il massimo è { $limit }.
+fault-file_missing = Il file { $path } non esiste.
+fault-file_is_folder = { $path } è una cartella, non un file.
+fault-file_not_regular = { $path } non è un file ordinario.
+fault-file_changed = Il file { $path } è cambiato durante la lettura. Riprovi quando è completo.
+fault-file_unreadable = Non è possibile leggere il file { $path }: { $error }.
+fault-files_too_large = Il documento e gli allegati sono troppo grandi insieme: il massimo è { $limit } byte.
+fault-files_no_memory = Non c'è memoria sufficiente per { $bytes } byte.
+fault-pdf_empty = Il PDF è vuoto: non contiene alcun byte.
+fault-pdf_not_a_pdf = Questo non è un PDF: “%PDF-” non compare nei primi 1.024 byte.
+fault-document_twice = Si possono indicare i byte del PDF oppure il percorso del suo file, non entrambi.
+fault-attachment_twice = Si può indicare path oppure base64, non entrambi.
+fault-attachment_missing = Occorre indicare path oppure base64.
+fault-file_name_missing = Un allegato indicato come base64 richiede file_name.
+fault-base64_bad = Questo non è base64.
+fault-type_bad = { $type } non è un media type come application/pdf.
+fault-type_composite = { $type } non può essere inviato come tipo di un allegato; usi application/octet-stream.
+fault-body_twice = Si può indicare body, oppure body_html insieme a body_text.
+fault-body_text_missing = body_html richiede anche body_text, per i lettori che non mostrano l'HTML.
+fault-body_html_missing = body_text va insieme a body_html; per il solo testo usi body.
+fault-idempotency_key_bad = La chiave è formata da caratteri ASCII visibili, da 1 a { $limit }.
+fault-no_randomness = Il sistema non ha fornito numeri casuali, necessari per ogni email. Riprovi.
+
+fault-key_invalid = La chiave non è di 32 byte in base64.
+fault-passphrase_empty = La passphrase è vuota.
+fault-ca_file_unreadable = Non è possibile leggere il file dei certificati: { $detail }.
+fault-ca_file_invalid = Un certificato in questo file non può essere usato: { $detail }.
+fault-ca_file_empty = In questo file non c'è alcun certificato. Il file deve essere in formato PEM.
+fault-store_empty = Il percorso del file delle impostazioni è vuoto.
+fault-program_name_empty = Il nome del programma è vuoto.
+fault-locale_invalid = Questo non è un codice di lingua come en, ro o pt-BR.
+fault-text_syntax = Il testo { $id } non è scritto in Fluent, alla riga { $line }: { $detail }.
+fault-text_unknown = Non esiste un testo con l’identificativo { $id } (riga { $line }).
+fault-text_twice = Il testo { $id } compare due volte (riga { $line }).
+fault-text_word = Il testo { $id } (riga { $line }) usa { $word }, che per esso non esiste.
+fault-hello_name_invalid = Questo non è un nome host che si possa inviare con EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] Questo non è l'indirizzo di un proxy. Ha questo aspetto: socks5://proxy.example.com:1080 o http://user:password@proxy.example.com:3128, oppure è la parola environment.
+   *[other] La variabile d'ambiente { $variable } non è l'indirizzo di un proxy. Ha questo aspetto: socks5://proxy.example.com:1080 o http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] I proxy con { $scheme }:// non possono essere usati qui: ne indichi uno con socks5:// o http://.
+   *[other] La variabile d'ambiente { $variable } indica un proxy con { $scheme }://, che non può essere usato qui: ne indichi uno con socks5:// o http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] Il nome utente o la password del proxy non possono essere usati: ciascuno ha al massimo 255 byte, senza interruzioni di riga, e i caratteri speciali negli indirizzi web si scrivono come in essi, per esempio %40 per @.
+   *[other] Il nome utente o la password del proxy nella variabile d'ambiente { $variable } non possono essere usati: ciascuno ha al massimo 255 byte, senza interruzioni di riga, e i caratteri speciali negli indirizzi web si scrivono come in essi, per esempio %40 per @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+   *[other] { $count } campi richiedono la Sua attenzione. Il primo è { $label }: { $message }
+}
+email-faults = L'email non può essere inviata così. { $message }
+not_configured = L'email non è ancora configurata. Compili prima le impostazioni email.
+
+## The store
+
+protection-memory = Le impostazioni restano solo in memoria e vanno perse alla chiusura di { $program }.
+protection-given_key = La password è crittografata nel file delle impostazioni con una chiave custodita da { $program }.
+protection-passphrase = La password è crittografata nel file delle impostazioni con una chiave ricavata da una passphrase.
+protection-keychain = La password è crittografata nel file delle impostazioni con una chiave del portachiavi di sistema.
+protection-key_file = La password è crittografata nel file delle impostazioni. La chiave è in un file accanto, che solo questo utente può leggere: chi può leggere entrambi i file può leggere anche la password.
+
+store-damaged = Il file delle impostazioni { $path } è danneggiato ({ $detail }). È stato lasciato così com'è. Cancelli le impostazioni e le inserisca di nuovo, oppure ripristini il file da un backup.
+store-tampered = Il file delle impostazioni { $path } è stato modificato da qualcosa di diverso da { $program }. Per sicurezza non viene usato ed è stato lasciato così com'è. Cancelli le impostazioni e le inserisca di nuovo, oppure ripristini il file da un backup.
+store-wrong_key = Il file delle impostazioni { $path } non si può aprire con questa chiave ({ $detail }). È stato lasciato così com'è.
+store-newer = Il file delle impostazioni { $path } è stato scritto da una versione più recente di { $program }. È stato lasciato così com'è. Aggiorni { $program }.
+store-no_folder = La cartella { $path } per il file delle impostazioni non può essere usata: { $detail }.
+store-unreadable = Non è possibile leggere il file delle impostazioni { $path }: { $detail }.
+store-unwritable = Non è stato possibile salvare le impostazioni in { $path }: { $detail }. Restano valide le impostazioni precedenti.
+store-busy = Un altro programma sta salvando le impostazioni in { $path } proprio ora. Riprovi.
+store-key_file_exposed = Il file della chiave { $path } può essere letto da altri utenti di questo computer, perciò non protegge nulla. Lo renda leggibile solo al suo proprietario.
+store-key_missing = Manca il file della chiave { $path } che apre le impostazioni. Lo ripristini da un backup, oppure cancelli le impostazioni e le inserisca di nuovo.
+store-no_keychain = Il portachiavi di sistema non può essere usato: { $detail }.
+
+## The Email button
+
+kind-invoice = Fattura
+kind-quote = Preventivo
+kind-order = Ordine
+kind-credit_note = Nota di credito
+kind-delivery_note = Documento di trasporto
+kind-receipt = Ricevuta
+kind-reminder = Sollecito di pagamento
+kind-statement = Estratto conto
+kind-payslip = Busta paga
+kind-report = Report
+kind-document = Documento
+button-subject = { $document }
+button-subject_from = { $document } da { $sender }
+button-body =
+    Buongiorno { $name },
+
+    in allegato: { $document }.
+button-body_no_name =
+    Buongiorno,
+
+    in allegato: { $document }.
+button-closing =
+    Cordiali saluti
+    { $sender }
+
+## The test mail
+
+test_subject = Email di prova da { $program }
+test_body =
+    Questa è un'email di prova inviata da { $program }.
+
+    Se riesce a leggerla, le Sue impostazioni email funzionano.
+
+## Progress
+
+step-turn = Attesa dell'invio di altre email
+step-name = Ricerca del server
+step-connect = Connessione
+step-proxy = Connessione tramite il proxy
+step-tls = Crittografia della connessione
+step-greeting = Scambio di saluti con il server
+step-login = Accesso
+step-sender = Indicazione del mittente
+step-recipient = Indicazione dei destinatari
+step-content = Invio
+step-verdict = Attesa della risposta del server
+
+## What happened
+
+problem-accepted = Il server ha accettato l'email.
+problem-accepted_partly = Il server ha accettato l'email per alcuni destinatari e ha rifiutato gli altri.
+test-accepted = Le impostazioni funzionano: il server ha accettato un'email di prova per { $recipient }.
+problem-name_not_found = Il server { $host } non è stato trovato. L'email non è stata inviata.
+problem-name_lookup_failed = Non è stato possibile cercare il server { $host }: sembra che non ci sia una connessione a internet. L'email non è stata inviata.
+problem-no_route = Da questo computer non si riesce a raggiungere { $host }: la rete non funziona o non è connessa. L'email non è stata inviata.
+problem-connection_refused = Il server { $host } ha rifiutato la connessione sulla porta { $port }. L'email non è stata inviata.
+problem-connection_failed = Non è stato possibile stabilire una connessione con { $host } sulla porta { $port }. L'email non è stata inviata.
+problem-timed_out = { $step ->
+    [name] Non è stato possibile cercare in tempo il server { $host }. L'email non è stata inviata.
+    [connect] Il server { $host } non risponde sulla porta { $port }. L'email non è stata inviata.
+    [content] Il server { $host } ha smesso di ricevere l'email prima che fosse completa. Non è stata inviata.
+   *[other] Il server { $host } ha smesso di rispondere. L'email non è stata inviata.
+}
+problem-out_of_time = L'invio ha richiesto più tempo di quello consentito. L'email non è stata inviata.
+problem-disconnected = { $step ->
+    [content] Il server { $host } ha chiuso la connessione prima che l'email fosse completa. Non è stata inviata.
+   *[other] Il server { $host } ha chiuso la connessione. L'email non è stata inviata.
+}
+problem-name_not_found-proxy = Il proxy { $proxy } non è stato trovato. L'email non è stata inviata.
+problem-name_lookup_failed-proxy = Non è stato possibile cercare il proxy { $proxy }: sembra che non ci sia una connessione di rete. L'email non è stata inviata.
+problem-no_route-proxy = Da questo computer non si riesce a raggiungere il proxy { $proxy }: la rete non funziona o non è connessa. L'email non è stata inviata.
+problem-connection_refused-proxy = Il proxy { $proxy } ha rifiutato la connessione. L'email non è stata inviata.
+problem-connection_failed-proxy = Non è stato possibile stabilire una connessione con il proxy { $proxy }. L'email non è stata inviata.
+problem-timed_out-proxy = { $step ->
+    [name] Non è stato possibile cercare in tempo il proxy { $proxy }. L'email non è stata inviata.
+    [connect] Il proxy { $proxy } non risponde. L'email non è stata inviata.
+   *[other] Il proxy { $proxy } non si è connesso in tempo a { $host }. L'email non è stata inviata.
+}
+problem-disconnected-proxy = Il proxy { $proxy } ha chiuso la connessione invece di connettersi a { $host }. L'email non è stata inviata.
+problem-bad_reply-proxy = La risposta ricevuta da { $proxy } non è quella di un proxy del tipo impostato. L'email non è stata inviata.
+problem-proxy_login_refused = Il proxy { $proxy } richiede un nome utente e una password, oppure dati diversi da quelli impostati. L'email non è stata inviata.
+problem-proxy_failed = Il proxy { $proxy } non si è connesso a { $host } sulla porta { $port }. L'email non è stata inviata.
+problem-bad_reply = La risposta ricevuta da { $host } sulla porta { $port } non è quella attesa. L'email non è stata inviata.
+
+problem-tls_failed = Non è stato possibile stabilire una connessione crittografata con { $host }. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-tls_not_spoken = Il server { $host } non usa TLS fin dall'inizio sulla porta { $port }. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-tls_too_old = Il server { $host } conosce solo una crittografia troppo vecchia per essere sicura. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-tls_not_offered = Il server { $host } non offre crittografia sulla porta { $port }. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-tls_refused = Il server { $host } ha rifiutato di avviare la crittografia. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-bytes_before_tls = Lungo il percorso verso { $host }, qualcosa ha interferito con l'avvio della crittografia. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_untrusted = Il certificato del server { $host } non proviene da un'autorità che questo computer considera attendibile. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_expired = Il certificato del server { $host } è scaduto ({ $expires }). Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_not_yet_valid = Il certificato del server { $host } è valido solo a partire da { $begins }. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] Il certificato presentato da { $host } è intestato a un altro nome ({ $names }). Non è stata inviata alcuna password, e nemmeno l'email.
+   *[other] Il certificato presentato da { $host } non è intestato a questo nome. Non è stata inviata alcuna password, e nemmeno l'email.
+}
+problem-certificate_invalid = Il certificato del server { $host } non può essere accettato. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_changed = Il server { $host } presenta un certificato diverso da quello che ha accettato Lei. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-login_in_clear = La connessione con { $host } non è crittografata, perciò la password non è stata inviata. Nemmeno l'email è stata inviata.
+problem-login_server_unproven = Il server { $host } non ha dimostrato di conoscere la Sua password, quindi qualcuno potrebbe essersi frapposto. Non sono state inviate né la password né l'email.
+
+problem-encryption_required = Il server { $host } richiede una connessione crittografata. L'email non è stata inviata.
+problem-login_refused = Il server { $host } non ha accettato il nome utente e la password. L'email non è stata inviata.
+problem-login_not_offered = Il server { $host } non prevede l'accesso sulla porta { $port }, ma è impostato un nome utente. L'email non è stata inviata.
+problem-login_unsupported = Il server { $host } non offre alcun metodo di accesso con password che { $program } conosca. L'email non è stata inviata.
+problem-login_required = Il server { $host } richiede l'accesso prima di ricevere email. L'email non è stata inviata.
+problem-http_unauthorized = Il servizio web ha negato l'accesso. L'email non è stata inviata.
+
+problem-server_busy = Il server { $host } al momento non riceve email da questo computer. L'email non è stata inviata.
+problem-login_deferred = Il server { $host } al momento non ha potuto verificare l'accesso. L'email non è stata inviata.
+problem-sender_deferred = Il server { $host } al momento non riceve email da { $sender }. L'email non è stata inviata.
+problem-recipient_deferred = Il server { $host } al momento non riceve email per { $recipient }. L'email non è stata inviata a nessuno.
+problem-recipient_deferred-copy = Il server { $host } al momento non riceve email per { $recipient }, il Suo indirizzo per le copie. L'email non è stata inviata a nessuno.
+problem-content_deferred = Il server { $host } al momento non ha preso in carico l'email. Non è stata inviata.
+problem-http_busy = Il servizio web al momento è troppo occupato. L'email non è stata inviata.
+
+problem-server_refused = Il server { $host } ha rifiutato di comunicare con questo computer. L'email non è stata inviata.
+problem-sender_refused = Il server { $host } non riceve email da { $sender }. L'email non è stata inviata.
+problem-recipient_refused = Il server { $host } ha rifiutato il destinatario { $recipient }. L'email non è stata inviata a nessuno.
+problem-recipient_refused-copy = Il server { $host } ha rifiutato { $recipient }, il Suo indirizzo per le copie. L'email non è stata inviata a nessuno.
+problem-content_refused = Il server { $host } ha rifiutato l'email. Non è stata inviata.
+problem-too_large = { $limit_known ->
+    [yes] L'email è troppo grande: è di { $size }, e { $host } accetta { $limit }. Non è stata inviata.
+   *[other] L'email è troppo grande per { $host }. Non è stata inviata.
+}
+problem-address_not_supported = Il server { $host } non gestisce un indirizzo con lettere diverse da A-Z prima della @. L'email non è stata inviata.
+problem-http_refused = Il servizio web ha segnalato un errore.
+problem-http_not_found = A questo indirizzo web non c'è un servizio email. L'email non è stata inviata.
+problem-http_redirected = Il servizio web chiede di inoltrare il documento a un altro indirizzo, cosa che per sicurezza non viene fatta. L'email non è stata inviata.
+
+problem-file_changed = Il file del documento è stato modificato, sostituito o eliminato prima che l'email fosse completa. Non è stata inviata.
+problem-file_unreadable = Non è stato possibile leggere il file del documento. L'email non è stata inviata.
+
+problem-no_verdict = L'email è stata trasmessa per intero a { $host }, ma non si sa se sia stata accettata. Potrebbe essere stata consegnata oppure no, e non viene inviata di nuovo automaticamente.
+problem-canceled = L'invio è stato annullato. Non è stato inviato nulla.
+problem-internal = Qualcosa in mailbutton non ha funzionato. È un errore di programmazione di mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Verifichi che il nome del server sia scritto correttamente, oppure lo cerchi nelle pagine di assistenza del provider.
+advice-check_host_and_port = Verifichi il nome del server e la porta nelle pagine di assistenza del provider; le porte più comuni sono 587 e 465.
+advice-check_internet = Verifichi che questo computer sia connesso a internet, per esempio aprendo una pagina web.
+advice-check_proxy = Verifichi il proxy { $proxy } nelle impostazioni di { $program }, oppure chieda a chi lo ha configurato.
+advice-check_proxy_login = Verifichi il nome utente e la password del proxy { $proxy } nelle impostazioni di { $program }.
+advice-ask_proxy = Chieda a chi gestisce il proxy { $proxy } di consentire le connessioni a { $host } sulla porta { $port }, mostrando questo messaggio.
+advice-firewall = Verifichi se un firewall o un programma antivirus blocca { $program }, consentendolo lì o sospendendo la protezione della posta per un test.
+advice-other_program = Provi le stesse impostazioni in Thunderbird: se non funzionano nemmeno lì, la causa sono le impostazioni o il provider; se lì funzionano, qualcosa blocca { $program }.
+advice-other_network = Provi un'altra rete, per esempio l'hotspot del telefono.
+advice-try_again = Riprovi tra un minuto.
+advice-fewer_at_once = Invii meno email alla volta, oppure attenda che le altre siano inviate.
+advice-try_later = Riprovi più tardi; la risposta del server può indicare quando.
+advice-check_limits = Verifichi quante email il provider consente all'ora e al giorno.
+advice-port_25_blocked = Usi la porta 587 invece della 25, che la maggior parte dei provider internet blocca.
+advice-mode_of_465 = Imposti la crittografia su automatica: la porta 465 usa TLS fin dall'inizio.
+advice-try_auto = Imposti la crittografia su automatica e riprovi.
+advice-mode_of_587 = Imposti la crittografia su automatica: la porta { $port } inizia senza crittografia e passa a quella con STARTTLS.
+advice-try_587 = Usi la porta 587 con la crittografia automatica.
+advice-try_465 = Usi la porta 465 con la crittografia automatica.
+advice-ask_provider = Chieda al provider o all'amministratore, mostrando questo messaggio.
+advice-server_must_update = Chieda all'amministratore del server di attivare TLS 1.2 o 1.3.
+advice-other_server = Usi un altro server di posta, se il provider ne ha uno.
+advice-check_clock = Verifichi la data e l'ora di questo computer.
+advice-renew_certificate = Chieda all'amministratore del server di rinnovarne il certificato.
+advice-accept_certificate = Accetti questo certificato, ma solo se il server è Suo e l'impronta digitale è quella che Le fornisce il suo amministratore.
+advice-compare_certificate = Chieda all'amministratore del server se il certificato è stato rinnovato, e confronti l'impronta digitale prima di accettarlo.
+advice-use_certificate_name = Usi come nome del server quello a cui è intestato il certificato, se è del Suo provider.
+advice-intercepted = Disattivi la scansione delle email nel programma antivirus: mette il proprio certificato al posto di quello di { $provider }.
+advice-use_tls = Imposti la crittografia su automatica.
+advice-allow_insecure_login = Consenta la password non crittografata solo se il server è nella Sua rete e non ha la crittografia.
+
+advice-app_password-gmail = Usi una password per le app: nell'Account Google attivi la verifica in due passaggi in Sicurezza, poi apra Password per le app, ne crei una per { $program } e la inserisca qui al posto della password normale.
+advice-app_password-yahoo = Usi una password per le app: apra la pagina Sicurezza account di Yahoo (login.yahoo.com/account/security), scelga Genera password per le app, scelga Altro, scriva { $program }, prema Genera e copi la password nel campo della password.
+advice-app_password-icloud = Usi una password specifica per l'app: acceda a account.apple.com, apra Accesso e sicurezza, scelga Password specifiche per le app, ne crei una per { $program } e la inserisca qui al posto della password normale.
+advice-app_password = Usi una password per le app, perché { $provider } non accetta qui la password normale: le sue pagine di assistenza spiegano come crearla.
+advice-app_password-two_steps = Usi una password per le app se la verifica in due passaggi è attiva presso { $provider }: le sue pagine di assistenza spiegano come crearla.
+advice-app_password-any = Usi una password per le app se il provider ha la verifica in due passaggi: in quel caso non accetta qui la password normale.
+advice-password_login_off = Chieda all'amministratore di consentire l'accesso con password per questa casella (“SMTP autenticato”, in inglese “Authenticated SMTP”): { $provider } lo sta disattivando, e senza di esso qui non funziona alcuna password.
+advice-other_account = Usi un altro account email per l'invio: { $provider } non consente più ai programmi di accedere con una password.
+advice-full_address = Usi come nome utente l'indirizzo email completo: la maggior parte dei provider lo richiede.
+advice-check_key = Verifichi il nome utente e la chiave: { $provider } richiede una chiave creata sul suo sito web, non la password con cui vi accede.
+advice-check_login = Verifichi il nome utente e la password accedendo al sito web del provider.
+advice-login_off = Cancelli il nome utente se questo server non richiede l'accesso.
+advice-enter_login = Inserisca il nome utente e la password del Suo account email.
+advice-check_token = Verifichi il token di accesso che Le ha fornito il gestore del servizio web.
+advice-check_sender = Invii dall'indirizzo a cui appartiene l'account, oppure chieda al provider di consentire { $sender } come alias.
+advice-check_recipient = Verifichi che l'indirizzo del destinatario sia scritto correttamente.
+advice-check_relay = Inserisca il nome utente e la password del Suo account email: senza accesso la maggior parte dei server riceve email solo per i propri utenti.
+advice-check_content = Verifichi nell'email ciò che il server segnala nella sua risposta.
+advice-make_smaller = Riduca le dimensioni degli allegati, oppure li invii in più email.
+advice-send_link = Invii invece un link al documento.
+advice-plain_address = Chieda al destinatario un indirizzo con le sole lettere dalla A alla Z, oppure usi un provider che supporta questi indirizzi.
+advice-check_url = Verifichi l'indirizzo del servizio web con il suo gestore.
+advice-ask_relay = Chieda al gestore del servizio web, mostrando questo messaggio.
+advice-complete_file = Invii di nuovo l'email quando il file del documento è completo e nulla vi scrive più.
+advice-check_file = Verifichi che il file del documento si possa aprire, e invii di nuovo l'email.
+advice-ask_recipient = Chieda al destinatario se l'email è arrivata prima di inviarla di nuovo.
+advice-look_in_sent = Guardi nella cartella Posta inviata della Sua casella: molti provider vi mettono una copia di ciò che è stato inviato.
+advice-report_bug = Segnali questo problema al produttore di { $program }.

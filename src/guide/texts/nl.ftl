@@ -1,0 +1,422 @@
+### Every text that reaches a person, in Dutch. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Verzenden
+field-protocol = Verzenden via
+choice-protocol-smtp = Mijn e-mailprovider (SMTP)
+choice-protocol-http = Een webdienst (HTTP-relay)
+help-protocol = De meeste mensen kiezen hun e-mailprovider.
+field-http_server = Adres van de webdienst
+help-http_server = Het adres dat u van de beheerder van de webdienst hebt gekregen.
+placeholder-http_server = https://email.example.com/
+field-http_token = Toegangstoken
+help-http_token = Alleen als u er een van de beheerder van de webdienst hebt gekregen.
+field-smtp_host = SMTP-server
+help-smtp_host = De naam van de server voor uitgaande e-mail van uw provider, bijvoorbeeld smtp.gmail.com, smtp.mail.yahoo.com of smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Poort
+help-smtp_port = Gebruikelijk zijn 465 en 587. Welke u nodig hebt, staat op de helppagina’s van uw provider.
+placeholder-smtp_port = 587
+field-smtp_security = Versleuteling
+help-smtp_security = Automatisch past bij bijna elke server: TLS op poort 465, STARTTLS op elke andere poort. Een verbinding die niet kan worden versleuteld, wordt niet gebruikt.
+choice-smtp_security-auto = Automatisch (aanbevolen)
+choice-smtp_security-tls = TLS vanaf het begin (gebruikelijk op poort 465)
+choice-smtp_security-starttls = STARTTLS (gebruikelijk op poort 587)
+choice-smtp_security-none = Geen: alles is onderweg leesbaar
+field-allow_insecure_login = Mijn wachtwoord onversleuteld verzenden
+help-allow_insecure_login = Iedereen op de weg naar de server kan het wachtwoord dan lezen. Alleen voor een server in uw eigen netwerk.
+field-username = Gebruikersnaam
+help-username = Vaak uw volledige e-mailadres. Laat dit leeg als u bij de server niet hoeft in te loggen.
+placeholder-username = naam@example.com
+field-email_address = E-mailadres
+help-email_address = Het adres waarvandaan uw e-mails worden verzonden.
+placeholder-email_address = naam@example.com
+field-password = Wachtwoord
+help-password = Het wachtwoord van dit e-mailaccount. Is er al een opgeslagen, laat dit dan leeg om het te behouden.
+help-password-app_password = { $provider } vraagt hier om een app-wachtwoord, niet om uw gewone wachtwoord.
+help-password-two_steps = Als verificatie in 2 stappen aanstaat, vraagt { $provider } hier om een app-wachtwoord, niet om uw gewone wachtwoord.
+help-password-not_for_long = { $provider } schakelt het inloggen met een wachtwoord voor e-mailprogramma’s geleidelijk uit. Wordt de test geweigerd, vraag uw beheerder dan om het toe te staan (‘Geverifieerde SMTP’).
+help-password-key = { $provider } vraagt hier om een sleutel, die u op de website van de provider aanmaakt.
+help-password-no_password = { $provider } laat programma’s niet meer met een wachtwoord inloggen. Gebruik een ander e-mailaccount om mee te verzenden.
+field-sender_name = Naam van de afzender
+help-sender_name = De naam die de ontvangers van uw e-mails zien, meestal de naam van uw bedrijf.
+field-send_copy = Een kopie van elke e-mail naar dit adres verzenden
+help-send_copy = Voor uw eigen administratie. De ontvangers van uw e-mails zien dit niet.
+field-copy_to = Adres voor kopieën
+help-copy_to = Scheid meerdere adressen met komma’s.
+placeholder-copy_to = archief@example.com
+field-different_reply_to = Antwoorden ontvangen op een ander adres dan waarmee u verzendt
+help-different_reply_to = Antwoorden gaan dan naar het adres hieronder.
+field-reply_to = Antwoordadres
+help-reply_to = Scheid meerdere adressen met komma’s.
+placeholder-reply_to = kantoor@example.com
+field-allow_untrusted_certificate = Het eigen certificaat van deze server vertrouwen
+help-allow_untrusted_certificate = Alleen voor een eigen server met een zelfondertekend certificaat. Voer de test uit, vergelijk de vingerafdruk die wordt getoond en accepteer die.
+field-trusted_certificate = Vingerafdruk van het certificaat
+help-trusted_certificate = SHA-256. Wordt ingevuld wanneer u het certificaat accepteert dat de test toont; vanaf dat moment wordt alleen dat certificaat geaccepteerd.
+button-test = E-mailinstellingen testen
+button-update = Opslaan
+button-email = E-mailen
+
+why_not-fields = Enkele velden vragen nog uw aandacht.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = Poort 25 is bedoeld voor e-mail tussen servers en wordt door veel internetproviders geblokkeerd. Gebruik 587 of 465 als uw e-mailprovider die aanbiedt.
+warning-no_encryption = Uw e-mails, en de documenten daarin, zijn onderweg voor iedereen leesbaar.
+warning-own_certificate = Alleen het ene certificaat met deze vingerafdruk wordt vertrouwd. Krijgt de server een nieuw certificaat, voer de test dan opnieuw uit en accepteer het.
+
+fault-required = Vul dit veld in.
+fault-required-http_server = Vul het adres van de webdienst in.
+fault-required-smtp_host = Vul de naam van de SMTP-server van uw provider in.
+fault-required-smtp_port = Vul de poort in: bij de meeste providers 587 of 465.
+fault-required-email_address = Vul het e-mailadres in waarmee u verzendt.
+fault-required-password = Vul het wachtwoord van dit account in.
+fault-required-copy_to = Vul het adres in dat de kopieën krijgt, of haal het bijbehorende vinkje weg.
+fault-required-reply_to = Vul het adres in waar antwoorden naartoe moeten gaan.
+fault-required-trusted_certificate = Voer de test uit en accepteer het certificaat dat wordt getoond, of haal het bijbehorende vinkje weg.
+fault-password_again = Het opgeslagen wachtwoord hoort bij een andere server, poort, versleuteling of gebruikersnaam. Vul het wachtwoord opnieuw in.
+fault-password_without_username = Vul de gebruikersnaam in die bij het wachtwoord hoort, of maak het wachtwoordveld leeg.
+fault-choice_unknown = { $value } is niet een van de keuzes: { $choices }.
+fault-host_has_scheme = Laat ‘{ $scheme }’ weg: hier staat alleen de naam van de server, bijvoorbeeld smtp.example.com.
+fault-host_has_port = Laat ‘:{ $port }’ hier weg: voor de poort is er een eigen veld.
+fault-host_has_path = Laat alles vanaf de ‘/’ weg: hier staat alleen de naam van de server.
+fault-host_has_space = In een servernaam staan geen spaties.
+fault-host_is_address = Dit is een e-mailadres. Hier is de naam van de server nodig, bijvoorbeeld smtp.example.com.
+fault-host_invalid = Dit is geen servernaam. Een servernaam ziet eruit als smtp.example.com.
+fault-port_invalid = De poort is een geheel getal van 1 tot en met 65535; gebruikelijk zijn 587 en 465.
+fault-url_invalid = Dit is geen webadres. Een webadres ziet eruit als https://email.example.com/.
+fault-url_not_web = Hier werken alleen adressen met https://.
+fault-url_not_secure = Het document zou onversleuteld worden verzonden: gebruik https:// in plaats van http://.
+fault-url_has_login = Laat de gebruikersnaam en het wachtwoord weg uit het adres: voor een toegangstoken is er een eigen veld.
+fault-username_control = In de gebruikersnaam staat een regeleinde of een ander onzichtbaar teken. Typ de gebruikersnaam opnieuw in plaats van die te plakken.
+fault-secret_control = Er staat een regeleinde of een ander onzichtbaar teken in. Typ het opnieuw in plaats van het te plakken.
+fault-fingerprint_invalid = Een SHA-256-vingerafdruk heeft 64 tekens: de cijfers 0 tot en met 9 en de letters A tot en met F.
+fault-insecure_login = Zonder versleuteling zou het wachtwoord onderweg leesbaar zijn. Kies een andere versleuteling, of zet dit vinkje als u dat zo wilt.
+fault-established_provider = Haal dit vinkje weg: { $provider } heeft een geldig certificaat, en als dat wordt geweigerd, zou iets onderweg uw wachtwoord krijgen.
+fault-too_long_text = Dit is te lang: er passen hoogstens { $limit } tekens.
+
+fault-too_long = { $bytes } bytes is te veel: er worden er hoogstens { $limit } aangenomen.
+fault-bad_json = Dit is geen JSON: de fout staat in regel { $line }, kolom { $column }.
+fault-wrong_type = Hier wordt verwacht: { $expected }; gevonden is: { $found }.
+fault-out_of_range = Dit moet van { $least } tot en met { $most } zijn.
+fault-unknown_key = Er bestaat geen sleutel met deze naam.
+fault-unknown_key_near = Er bestaat geen sleutel met deze naam. Is { $nearest } bedoeld?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf is NULL, en email_json heeft geen document.path: geef de bytes van de pdf op, of het pad van het bestand.
+   *[other] { $argument } is NULL.
+}
+call-bad_utf8 = { $argument } is geen UTF-8: de eerste onjuiste byte staat op positie { $position }.
+call-null_with_length = { $argument } is NULL, maar de lengte is { $length } bytes.
+call-bad_length = { $argument } heeft { $bytes } bytes; een kopie daarvan past niet in het geheugen van deze machine.
+fault-key_needs_store = Zonder store heeft dit geen effect.
+fault-one_key_only = Slechts een van key, passphrase en keychain kan worden opgegeven.
+fault-wrong_type_expected = Hier wordt verwacht: { $expected }.
+
+fault-control_character = In deze tekst staat een teken dat niet kan worden verzonden ({ $character }), bijvoorbeeld een regeleinde. Typ de tekst opnieuw in plaats van die te plakken.
+fault-bidi_character = In deze tekst staat een onzichtbaar teken dat de schrijfrichting verandert ({ $character }). Typ de tekst opnieuw in plaats van die te plakken.
+
+fault-address_empty = Hier ontbreekt een adres.
+fault-address_no_at = { $address } is geen e-mailadres: de ‘@’ ontbreekt.
+fault-address_several_at = { $address } is geen e-mailadres: er staat meer dan één ‘@’ in.
+fault-address_missing_separator = { $address }: zet een komma tussen twee adressen.
+fault-address_no_local = { $address } is geen e-mailadres: het deel voor de ‘@’ ontbreekt.
+fault-address_no_domain = { $address } is geen e-mailadres: het deel na de ‘@’ ontbreekt.
+fault-address_space = { $address } is geen e-mailadres: er staat een spatie in.
+fault-address_invisible_character = In het adres staat een onzichtbaar teken ({ $character }). Typ het adres opnieuw in plaats van het te plakken.
+fault-address_local_too_long = Het deel voor de ‘@’ is te lang: het heeft { $bytes } bytes, en er zijn er hoogstens { $limit } toegestaan.
+fault-address_too_long = Het adres is te lang: het heeft { $bytes } bytes, en er zijn er hoogstens { $limit } toegestaan.
+fault-address_bad_domain = { $domain } is geen domein van een e-mailadres.
+fault-address_bad_local = { $local } kan niet voor de ‘@’ van een e-mailadres staan.
+fault-mailbox_quote = { $text }: er ontbreekt een aanhalingsteken.
+fault-mailbox_bracket = { $text }: het adres moet tussen ‘<’ en ‘>’ staan.
+fault-mailbox_text_after_address = { $text }: na de ‘>’ mag niets meer volgen.
+fault-mailbox_missing_separator = { $text }: zet een komma tussen twee adressen.
+fault-too_many_recipients = { $number } ontvangers is te veel voor één e-mail: er zijn er hoogstens { $limit } toegestaan.
+fault-one_address_only = Vul maar één adres in.
+fault-no_recipients = Vul ten minste één ontvanger in.
+fault-header_too_long = Dit is te lang voor een e-mail: het heeft { $bytes } bytes, en er zijn er hoogstens { $limit } toegestaan.
+fault-file_name_empty = Het bestand heeft een naam nodig.
+fault-file_name_dots = ‘{ $name }’ is geen bestandsnaam.
+fault-file_name_separator = In een bestandsnaam kan het teken ‘{ $character }’ niet voorkomen.
+fault-file_name_encoded_word = In een bestandsnaam kan ‘=?’ niet voorkomen: sommige e-mailprogramma’s zouden een andere naam tonen.
+fault-file_name_too_long = De bestandsnaam is te lang: die heeft { $bytes } bytes, en er zijn er hoogstens { $limit } toegestaan.
+fault-file_missing = Het bestand { $path } is er niet.
+fault-file_is_folder = { $path } is een map, geen bestand.
+fault-file_not_regular = { $path } is geen gewoon bestand.
+fault-file_changed = Het bestand { $path } is gewijzigd terwijl het werd gelezen. Probeer het opnieuw zodra het volledig is.
+fault-file_unreadable = Het bestand { $path } kan niet worden gelezen: { $error }.
+fault-files_too_large = Het document en de bijlagen zijn samen te groot: er worden hoogstens { $limit } bytes aangenomen.
+fault-files_no_memory = Er is niet genoeg geheugen voor { $bytes } bytes.
+fault-pdf_empty = De pdf is leeg: er staan geen bytes in.
+fault-pdf_not_a_pdf = Dit is geen pdf: in de eerste 1.024 bytes staat geen ‘%PDF-’.
+fault-document_twice = Ofwel de bytes van de pdf ofwel het pad van het bestand kan worden opgegeven, niet allebei.
+fault-attachment_twice = Ofwel path ofwel base64 kan worden opgegeven, niet allebei.
+fault-attachment_missing = Ofwel path ofwel base64 moet worden opgegeven.
+fault-file_name_missing = Een bijlage die als base64 wordt opgegeven, heeft een file_name nodig.
+fault-base64_bad = Dit is geen base64.
+fault-type_bad = { $type } is geen mediatype zoals application/pdf.
+fault-type_composite = { $type } kan niet als type van een bijlage worden verzonden; gebruik application/octet-stream.
+fault-body_twice = Ofwel body, ofwel body_html samen met body_text kan worden opgegeven.
+fault-body_text_missing = Naast body_html is body_text nodig, voor e-mailprogramma’s die geen HTML tonen.
+fault-body_html_missing = body_text hoort bij body_html; gebruik body voor alleen tekst.
+fault-idempotency_key_bad = De sleutel bestaat uit 1 tot en met { $limit } zichtbare ASCII-tekens.
+fault-no_randomness = Het systeem gaf geen willekeurige getallen, die voor elke e-mail nodig zijn. Probeer het opnieuw.
+
+fault-key_invalid = De sleutel bestaat niet uit 32 bytes in base64.
+fault-passphrase_empty = De wachtwoordzin is leeg.
+fault-ca_file_unreadable = Het certificaatbestand kan niet worden gelezen: { $detail }.
+fault-ca_file_invalid = Een certificaat in dit bestand kan niet worden gebruikt: { $detail }.
+fault-ca_file_empty = In dit bestand staat geen certificaat. Het moet de PEM-indeling hebben.
+fault-store_empty = Het pad van het instellingenbestand is leeg.
+fault-program_name_empty = De naam van het programma is leeg.
+fault-locale_invalid = Dit is geen taalcode zoals en, ro of pt-BR.
+fault-text_syntax = De tekst { $id } is geen Fluent, op regel { $line }: { $detail }.
+fault-text_unknown = Er is geen tekst met de naam { $id } (regel { $line }).
+fault-text_twice = De tekst { $id } staat er twee keer (regel { $line }).
+fault-text_word = De tekst { $id } (regel { $line }) gebruikt { $word }, dat er daarvoor niet is.
+fault-hello_name_invalid = Dit is geen hostnaam die met EHLO kan worden verzonden.
+fault-proxy_invalid = { $variable ->
+    [none] Dit is niet het adres van een proxy. Het ziet eruit als socks5://proxy.example.com:1080 of http://user:password@proxy.example.com:3128, of is het woord environment.
+   *[other] De omgevingsvariabele { $variable } is niet het adres van een proxy. Het ziet eruit als socks5://proxy.example.com:1080 of http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Proxy’s met { $scheme }:// kunnen hier niet worden gebruikt: geef er een op met socks5:// of http://.
+   *[other] De omgevingsvariabele { $variable } noemt een proxy met { $scheme }://, die hier niet kan worden gebruikt: geef er een op met socks5:// of http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] De gebruikersnaam of het wachtwoord van de proxy kan niet worden gebruikt: beide hebben hoogstens 255 bytes en geen regeleinden, en bijzondere tekens worden geschreven zoals in webadressen, bijvoorbeeld %40 voor @.
+   *[other] De gebruikersnaam of het wachtwoord van de proxy in de omgevingsvariabele { $variable } kan niet worden gebruikt: beide hebben hoogstens 255 bytes en geen regeleinden, en bijzondere tekens worden geschreven zoals in webadressen, bijvoorbeeld %40 voor @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+   *[other] { $count } velden vragen nog uw aandacht. Het eerste is { $label }: { $message }
+}
+email-faults = De e-mail kan zo niet worden verzonden. { $message }
+not_configured = E-mail is nog niet ingesteld. Vul eerst de e-mailinstellingen in.
+
+## The store
+
+protection-memory = De instellingen worden alleen in het geheugen bewaard en zijn weg zodra { $program } wordt afgesloten.
+protection-given_key = Het wachtwoord is in het instellingenbestand versleuteld met een sleutel die { $program } bewaart.
+protection-passphrase = Het wachtwoord is in het instellingenbestand versleuteld met een sleutel die uit een wachtwoordzin is gemaakt.
+protection-keychain = Het wachtwoord is in het instellingenbestand versleuteld met een sleutel uit de sleutelhanger van het systeem.
+protection-key_file = Het wachtwoord is versleuteld in het instellingenbestand. De sleutel staat in een bestand ernaast dat alleen deze gebruiker mag lezen: wie beide bestanden kan lezen, kan het wachtwoord lezen.
+
+store-damaged = Het instellingenbestand { $path } is beschadigd ({ $detail }). Het is ongewijzigd gelaten. Wis de instellingen en vul ze opnieuw in, of zet het bestand terug vanuit een back-up.
+store-tampered = Het instellingenbestand { $path } is door iets anders dan { $program } gewijzigd. Voor de veiligheid wordt het niet gebruikt; het is ongewijzigd gelaten. Wis de instellingen en vul ze opnieuw in, of zet het bestand terug vanuit een back-up.
+store-wrong_key = Het instellingenbestand { $path } kan niet met deze sleutel worden geopend ({ $detail }). Het is ongewijzigd gelaten.
+store-newer = Het instellingenbestand { $path } is geschreven door een nieuwere versie van { $program }. Het is ongewijzigd gelaten. Werk { $program } bij.
+store-no_folder = De map { $path } voor het instellingenbestand kan niet worden gebruikt: { $detail }.
+store-unreadable = Het instellingenbestand { $path } kan niet worden gelezen: { $detail }.
+store-unwritable = De instellingen konden niet worden opgeslagen in { $path }: { $detail }. De vorige instellingen blijven gelden.
+store-busy = Een ander programma slaat op dit moment de instellingen op in { $path }. Probeer het opnieuw.
+store-key_file_exposed = Het sleutelbestand { $path } kan door andere gebruikers van deze computer worden gelezen en beschermt daardoor niets. Maak het alleen leesbaar voor de eigenaar.
+store-key_missing = Het sleutelbestand { $path } waarmee de instellingen worden geopend, ontbreekt. Zet het terug vanuit een back-up, of wis de instellingen en vul ze opnieuw in.
+store-no_keychain = De sleutelhanger van het systeem kan niet worden gebruikt: { $detail }.
+
+## The Email button
+
+kind-invoice = Factuur
+kind-quote = Offerte
+kind-order = Bestelling
+kind-credit_note = Creditnota
+kind-delivery_note = Pakbon
+kind-receipt = Kwitantie
+kind-reminder = Betalingsherinnering
+kind-statement = Rekeningoverzicht
+kind-payslip = Loonstrook
+kind-report = Rapport
+kind-document = Document
+button-subject = { $document }
+button-subject_from = { $document } van { $sender }
+button-body =
+    Beste { $name },
+
+    In de bijlage vindt u: { $document }.
+button-body_no_name =
+    Goedendag,
+
+    In de bijlage vindt u: { $document }.
+button-closing =
+    Met vriendelijke groet,
+    { $sender }
+
+## The test mail
+
+test_subject = Testmail van { $program }
+test_body =
+    Dit is een testmail van { $program }.
+
+    Als u dit kunt lezen, werken uw e-mailinstellingen.
+
+## Progress
+
+step-turn = Wachten tot andere e-mails zijn verzonden
+step-name = Server opzoeken
+step-connect = Verbinding maken
+step-proxy = Verbinding maken via de proxy
+step-tls = Verbinding versleutelen
+step-greeting = Server begroeten
+step-login = Inloggen
+step-sender = Afzender opgeven
+step-recipient = Ontvangers opgeven
+step-content = Verzenden
+step-verdict = Wachten op het antwoord van de server
+
+## What happened
+
+problem-accepted = De server heeft de e-mail geaccepteerd.
+problem-accepted_partly = De server heeft de e-mail voor sommige ontvangers geaccepteerd en de andere ontvangers geweigerd.
+test-accepted = De instellingen werken: de server heeft een testmail aan { $recipient } geaccepteerd.
+problem-name_not_found = De server { $host } is niet gevonden. De e-mail is niet verzonden.
+problem-name_lookup_failed = De naam { $host } kon niet worden opgezocht: er lijkt geen internetverbinding te zijn. De e-mail is niet verzonden.
+problem-no_route = Er is geen weg van deze computer naar { $host }: het netwerk is uitgevallen of niet verbonden. De e-mail is niet verzonden.
+problem-connection_refused = { $host } heeft de verbinding op poort { $port } geweigerd. De e-mail is niet verzonden.
+problem-connection_failed = Er kwam geen verbinding tot stand met { $host } op poort { $port }. De e-mail is niet verzonden.
+problem-timed_out = { $step ->
+    [name] De naam { $host } kon niet op tijd worden opgezocht. De e-mail is niet verzonden.
+    [connect] { $host } antwoordt niet op poort { $port }. De e-mail is niet verzonden.
+    [content] { $host } nam niets meer aan voordat de e-mail volledig was. De e-mail is niet verzonden.
+   *[other] { $host } antwoordde niet meer. De e-mail is niet verzonden.
+}
+problem-out_of_time = Het verzenden duurde langer dan was toegestaan. De e-mail is niet verzonden.
+problem-disconnected = { $step ->
+    [content] { $host } heeft de verbinding verbroken voordat de e-mail volledig was. De e-mail is niet verzonden.
+   *[other] { $host } heeft de verbinding verbroken. De e-mail is niet verzonden.
+}
+problem-name_not_found-proxy = De proxy { $proxy } is niet gevonden. De e-mail is niet verzonden.
+problem-name_lookup_failed-proxy = De naam van de proxy { $proxy } kon niet worden opgezocht: er lijkt geen netwerkverbinding te zijn. De e-mail is niet verzonden.
+problem-no_route-proxy = Er is geen weg van deze computer naar de proxy { $proxy }: het netwerk is uitgevallen of niet verbonden. De e-mail is niet verzonden.
+problem-connection_refused-proxy = De proxy { $proxy } heeft de verbinding geweigerd. De e-mail is niet verzonden.
+problem-connection_failed-proxy = Er kwam geen verbinding tot stand met de proxy { $proxy }. De e-mail is niet verzonden.
+problem-timed_out-proxy = { $step ->
+    [name] De naam van de proxy { $proxy } kon niet op tijd worden opgezocht. De e-mail is niet verzonden.
+    [connect] De proxy { $proxy } antwoordt niet. De e-mail is niet verzonden.
+   *[other] De proxy { $proxy } heeft niet op tijd verbinding gemaakt met { $host }. De e-mail is niet verzonden.
+}
+problem-disconnected-proxy = De proxy { $proxy } heeft de verbinding verbroken in plaats van verbinding te maken met { $host }. De e-mail is niet verzonden.
+problem-bad_reply-proxy = Het antwoord van { $proxy } is niet wat een proxy van de ingestelde soort zou geven. De e-mail is niet verzonden.
+problem-proxy_login_refused = De proxy { $proxy } vraagt om een gebruikersnaam en een wachtwoord, of om andere dan de ingestelde. De e-mail is niet verzonden.
+problem-proxy_failed = De proxy { $proxy } heeft geen verbinding gemaakt met { $host } op poort { $port }. De e-mail is niet verzonden.
+problem-bad_reply = Het antwoord van { $host } op poort { $port } is niet wat ervan werd verwacht. De e-mail is niet verzonden.
+
+problem-tls_failed = Er kwam geen versleutelde verbinding met { $host } tot stand. Er is geen wachtwoord en geen e-mail verzonden.
+problem-tls_not_spoken = { $host } gebruikt op poort { $port } geen TLS vanaf het begin. Er is geen wachtwoord en geen e-mail verzonden.
+problem-tls_too_old = { $host } kent alleen versleuteling die te oud is om veilig te zijn. Er is geen wachtwoord en geen e-mail verzonden.
+problem-tls_not_offered = { $host } biedt op poort { $port } geen versleuteling aan. Er is geen wachtwoord en geen e-mail verzonden.
+problem-tls_refused = { $host } heeft geweigerd de versleuteling te starten. Er is geen wachtwoord en geen e-mail verzonden.
+problem-bytes_before_tls = Iets op de weg naar { $host } heeft het starten van de versleuteling verstoord. Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_untrusted = Het certificaat van { $host } is niet van een instantie die door deze computer wordt vertrouwd. Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_expired = Het certificaat van { $host } is verlopen ({ $expires }). Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_not_yet_valid = Het certificaat van { $host } is nog niet geldig (pas vanaf { $begins }). Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] Het certificaat dat { $host } toont, hoort bij een andere naam ({ $names }). Er is geen wachtwoord en geen e-mail verzonden.
+   *[other] Het certificaat dat { $host } toont, is niet voor deze naam. Er is geen wachtwoord en geen e-mail verzonden.
+}
+problem-certificate_invalid = Het certificaat van { $host } kan niet worden geaccepteerd. Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_changed = { $host } toont een ander certificaat dan het certificaat dat u hebt geaccepteerd. Er is geen wachtwoord en geen e-mail verzonden.
+problem-login_in_clear = De verbinding met { $host } is niet versleuteld, en daarom is het wachtwoord niet verzonden. Ook de e-mail is niet verzonden.
+problem-login_server_unproven = { $host } heeft niet aangetoond dat uw wachtwoord daar bekend is; misschien zit er iemand tussen. Er is geen wachtwoord en geen e-mail verzonden.
+
+problem-encryption_required = { $host } vraagt om een versleutelde verbinding. De e-mail is niet verzonden.
+problem-login_refused = { $host } heeft de gebruikersnaam en het wachtwoord niet geaccepteerd. De e-mail is niet verzonden.
+problem-login_not_offered = Bij { $host } kan op poort { $port } niet worden ingelogd, maar er is een gebruikersnaam ingevuld. De e-mail is niet verzonden.
+problem-login_unsupported = { $host } biedt geen manier om met een wachtwoord in te loggen die { $program } kent. De e-mail is niet verzonden.
+problem-login_required = { $host } neemt pas e-mails aan na het inloggen. De e-mail is niet verzonden.
+problem-http_unauthorized = De webdienst heeft de toegang geweigerd. De e-mail is niet verzonden.
+
+problem-server_busy = { $host } neemt op dit moment geen e-mails van deze computer aan. De e-mail is niet verzonden.
+problem-login_deferred = { $host } kon de inloggegevens op dit moment niet controleren. De e-mail is niet verzonden.
+problem-sender_deferred = { $host } neemt op dit moment geen e-mail van { $sender } aan. De e-mail is niet verzonden.
+problem-recipient_deferred = { $host } neemt op dit moment geen e-mails voor { $recipient } aan. De e-mail is naar niemand verzonden.
+problem-recipient_deferred-copy = { $host } neemt op dit moment geen e-mails aan voor { $recipient }, uw adres voor kopieën. De e-mail is naar niemand verzonden.
+problem-content_deferred = { $host } heeft de e-mail op dit moment niet aangenomen. De e-mail is niet verzonden.
+problem-http_busy = De webdienst heeft het op dit moment te druk. De e-mail is niet verzonden.
+
+problem-server_refused = { $host } heeft de communicatie met deze computer geweigerd. De e-mail is niet verzonden.
+problem-sender_refused = { $host } neemt geen e-mails van { $sender } aan. De e-mail is niet verzonden.
+problem-recipient_refused = { $host } heeft de ontvanger { $recipient } geweigerd. De e-mail is naar niemand verzonden.
+problem-recipient_refused-copy = { $host } heeft { $recipient } geweigerd, uw adres voor kopieën. De e-mail is naar niemand verzonden.
+problem-content_refused = { $host } heeft de e-mail geweigerd. De e-mail is niet verzonden.
+problem-too_large = { $limit_known ->
+    [yes] De e-mail is te groot: die is { $size }, en { $host } neemt hoogstens { $limit } aan. De e-mail is niet verzonden.
+   *[other] De e-mail is te groot voor { $host }. De e-mail is niet verzonden.
+}
+problem-address_not_supported = { $host } kan geen adres verwerken met andere letters dan A tot en met Z voor de @. De e-mail is niet verzonden.
+problem-http_refused = De webdienst heeft een fout gemeld.
+problem-http_not_found = Op dit webadres is geen e-maildienst. De e-mail is niet verzonden.
+problem-http_redirected = De webdienst wil het document naar een ander adres doorsturen; dat gebeurt voor de veiligheid niet. De e-mail is niet verzonden.
+
+problem-file_changed = Het bestand van het document is gewijzigd, vervangen of verwijderd voordat de e-mail volledig was. De e-mail is niet verzonden.
+problem-file_unreadable = Het bestand van het document kon niet worden gelezen. De e-mail is niet verzonden.
+
+problem-no_verdict = De e-mail is volledig naar { $host } verzonden, maar het is niet bekend of die is geaccepteerd. De e-mail kan wel of niet zijn bezorgd en wordt niet vanzelf opnieuw verzonden.
+problem-canceled = Het verzenden is geannuleerd. Er is niets verzonden.
+problem-internal = Er is iets misgegaan binnen mailbutton. Dit is een fout in mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Controleer de naam van de server op typefouten, of zoek die op de helppagina’s van uw provider op.
+advice-check_host_and_port = Controleer de naam van de server en de poort op de helppagina’s van uw provider; gebruikelijk zijn de poorten 587 en 465.
+advice-check_internet = Controleer of deze computer met internet is verbonden, bijvoorbeeld door een webpagina te openen.
+advice-check_proxy = Controleer de proxy { $proxy } in de instellingen van { $program }, of vraag het aan degene die de proxy heeft ingesteld.
+advice-check_proxy_login = Controleer de gebruikersnaam en het wachtwoord voor de proxy { $proxy } in de instellingen van { $program }.
+advice-ask_proxy = Vraag degene die de proxy { $proxy } beheert om verbindingen met { $host } op poort { $port } toe te staan, en laat deze melding zien.
+advice-firewall = Controleer of een firewall of antivirusprogramma { $program } blokkeert, door het daar toe te staan of de e-mailbeveiliging voor één test te onderbreken.
+advice-other_program = Probeer dezelfde instellingen in Thunderbird: werken ze daar ook niet, dan ligt het aan de instellingen of aan de provider; werken ze daar wel, dan blokkeert iets { $program }.
+advice-other_network = Probeer een ander netwerk, bijvoorbeeld de hotspot van uw telefoon.
+advice-try_again = Probeer het over een minuut opnieuw.
+advice-fewer_at_once = Verzend minder e-mails tegelijk, of wacht tot de andere zijn verzonden.
+advice-try_later = Probeer het later opnieuw; in het antwoord van de server zelf staat misschien wanneer.
+advice-check_limits = Controleer hoeveel e-mails uw provider per uur en per dag toestaat.
+advice-port_25_blocked = Gebruik poort 587 in plaats van 25, die de meeste internetproviders blokkeren.
+advice-mode_of_465 = Stel de versleuteling in op automatisch: poort 465 gebruikt TLS vanaf het begin.
+advice-try_auto = Stel de versleuteling in op automatisch en probeer het opnieuw.
+advice-mode_of_587 = Stel de versleuteling in op automatisch: poort { $port } begint onversleuteld en schakelt over met STARTTLS.
+advice-try_587 = Gebruik poort 587 met automatische versleuteling.
+advice-try_465 = Gebruik poort 465 met automatische versleuteling.
+advice-ask_provider = Vraag het aan uw provider of beheerder, en laat deze melding zien.
+advice-server_must_update = Vraag de beheerder van de server om TLS 1.2 of 1.3 in te schakelen.
+advice-other_server = Gebruik een andere mailserver, als uw provider die heeft.
+advice-check_clock = Controleer de datum en tijd van deze computer.
+advice-renew_certificate = Vraag de beheerder van de server om het certificaat te vernieuwen.
+advice-accept_certificate = Accepteer dit certificaat, maar alleen als de server van uzelf is en de vingerafdruk dezelfde is als die u van de beheerder krijgt.
+advice-compare_certificate = Vraag de beheerder van de server of het certificaat is vernieuwd, en vergelijk de vingerafdruk voordat u het accepteert.
+advice-use_certificate_name = Gebruik als servernaam de naam waarvoor het certificaat geldt, als die van uw provider is.
+advice-intercepted = Schakel de e-mailcontrole van het antivirusprogramma uit: dat zet zijn eigen certificaat in de plaats van dat van { $provider }.
+advice-use_tls = Stel de versleuteling in op automatisch.
+advice-allow_insecure_login = Sta het onversleutelde wachtwoord alleen toe als de server in uw eigen netwerk staat en geen versleuteling heeft.
+
+advice-app_password-gmail = Gebruik een app-wachtwoord: zet in uw Google-account onder ‘Beveiliging’ de verificatie in 2 stappen aan, open daarna ‘App-wachtwoorden’, maak er een voor { $program } en vul dat hier in in plaats van uw gewone wachtwoord.
+advice-app_password-yahoo = Gebruik een app-wachtwoord: open de pagina ‘Accountbeveiliging’ van Yahoo (login.yahoo.com/account/security), kies ‘App-wachtwoord genereren’, kies ‘Andere app’, typ { $program }, klik op ‘Genereren’ en kopieer het naar het wachtwoordveld.
+advice-app_password-icloud = Gebruik een app-specifiek wachtwoord: log in op account.apple.com, open ‘Inloggen en beveiliging’, kies ‘App-specifieke wachtwoorden’, maak er een voor { $program } en vul dat hier in in plaats van uw gewone wachtwoord.
+advice-app_password = Gebruik een app-wachtwoord, omdat { $provider } uw gewone wachtwoord hier niet accepteert: op de helppagina’s van de provider staat hoe u er een maakt.
+advice-app_password-two_steps = Gebruik een app-wachtwoord als verificatie in 2 stappen bij { $provider } aanstaat: op de helppagina’s van de provider staat hoe u er een maakt.
+advice-app_password-any = Gebruik een app-wachtwoord als uw provider verificatie in 2 stappen heeft: uw gewone wachtwoord wordt hier dan niet geaccepteerd.
+advice-password_login_off = Vraag uw beheerder om inloggen met een wachtwoord voor deze mailbox toe te staan (‘Geverifieerde SMTP’): { $provider } schakelt dat uit, en zonder dat werkt hier geen enkel wachtwoord.
+advice-other_account = Gebruik een ander e-mailaccount om mee te verzenden: { $provider } laat programma’s niet meer met een wachtwoord inloggen.
+advice-full_address = Gebruik uw volledige e-mailadres als gebruikersnaam: de meeste providers vragen daarom.
+advice-check_key = Controleer de gebruikersnaam en de sleutel: { $provider } vraagt om een sleutel die u op de website van de provider aanmaakt, niet om het wachtwoord waarmee u daar inlogt.
+advice-check_login = Controleer de gebruikersnaam en het wachtwoord door op de website van uw provider in te loggen.
+advice-login_off = Maak het veld voor de gebruikersnaam leeg als u bij deze server niet hoeft in te loggen.
+advice-enter_login = Vul de gebruikersnaam en het wachtwoord van uw e-mailaccount in.
+advice-check_token = Controleer het toegangstoken dat u van de beheerder van de webdienst hebt gekregen.
+advice-check_sender = Verzend vanaf het adres waar het account bij hoort, of laat de provider { $sender } als alias toestaan.
+advice-check_recipient = Controleer het adres van de ontvanger op typefouten.
+advice-check_relay = Vul de gebruikersnaam en het wachtwoord van uw e-mailaccount in: zonder inloggen nemen de meeste servers alleen e-mails voor hun eigen gebruikers aan.
+advice-check_content = Controleer de e-mail op wat de server er in zijn eigen woorden over meldt.
+advice-make_smaller = Maak de bijlagen kleiner, of verzend ze in meerdere e-mails.
+advice-send_link = Verzend in plaats daarvan een link naar het document.
+advice-plain_address = Vraag de ontvanger om een adres met alleen de letters A tot en met Z, of gebruik een provider die zulke adressen ondersteunt.
+advice-check_url = Controleer het adres van de webdienst bij de beheerder ervan.
+advice-ask_relay = Vraag het aan de beheerder van de webdienst, en laat deze melding zien.
+advice-complete_file = Verzend de e-mail opnieuw zodra het bestand van het document volledig is en er niets meer in wordt geschreven.
+advice-check_file = Controleer of het bestand van het document kan worden geopend, en verzend de e-mail opnieuw.
+advice-ask_recipient = Vraag de ontvanger of de e-mail is aangekomen voordat u die opnieuw verzendt.
+advice-look_in_sent = Kijk in de map ‘Verzonden’ van uw mailbox: veel providers bewaren daar een kopie van wat is verzonden.
+advice-report_bug = Meld dit aan de maker van { $program }.

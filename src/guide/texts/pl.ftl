@@ -1,0 +1,424 @@
+### Every text that reaches a person, in Polish. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Wysyłanie
+field-protocol = Wysyłanie przez
+choice-protocol-smtp = Dostawca poczty (SMTP)
+choice-protocol-http = Usługa internetowa (przekaźnik HTTP)
+help-protocol = W większości przypadków właściwy jest dostawca poczty.
+field-http_server = Adres usługi internetowej
+help-http_server = Adres otrzymany od operatora usługi internetowej.
+placeholder-http_server = https://email.example.com/
+field-http_token = Token dostępu
+help-http_token = Tylko wtedy, gdy został podany przez operatora usługi internetowej.
+field-smtp_host = Serwer SMTP
+help-smtp_host = Nazwa serwera poczty wychodzącej dostawcy, na przykład smtp.gmail.com, smtp.mail.yahoo.com lub smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Port
+help-smtp_port = Zwykle 465 lub 587. Właściwy port podają strony pomocy dostawcy.
+placeholder-smtp_port = 587
+field-smtp_security = Szyfrowanie
+help-smtp_security = Ustawienie automatyczne pasuje do prawie każdego serwera: TLS na porcie 465, STARTTLS na każdym innym porcie. Połączenie, którego nie można zaszyfrować, nie jest używane.
+choice-smtp_security-auto = Automatyczne (zalecane)
+choice-smtp_security-tls = TLS od początku (zwykle na porcie 465)
+choice-smtp_security-starttls = STARTTLS (zwykle na porcie 587)
+choice-smtp_security-none = Brak: wszystko jest przesyłane w czytelnej postaci
+field-allow_insecure_login = Wysyłaj hasło bez szyfrowania
+help-allow_insecure_login = Każdy na drodze do serwera może wtedy odczytać hasło. Tylko dla serwera we własnej sieci.
+field-username = Nazwa użytkownika
+help-username = Często jest to pełny adres e-mail. Pozostaw to pole puste, jeśli serwer nie wymaga logowania.
+placeholder-username = nazwa@example.com
+field-email_address = Adres e-mail
+help-email_address = Adres, z którego wysyłane są wiadomości.
+placeholder-email_address = nazwa@example.com
+field-password = Hasło
+help-password = Hasło do tego konta e-mail. Jeśli hasło jest już zapisane, pozostaw to pole puste, aby je zachować.
+help-password-app_password = { $provider } wymaga tu hasła aplikacji, a nie zwykłego hasła.
+help-password-two_steps = Jeśli weryfikacja dwuetapowa jest włączona, { $provider } wymaga tu hasła aplikacji, a nie zwykłego hasła.
+help-password-not_for_long = { $provider } stopniowo wyłącza logowanie hasłem w programach pocztowych. Jeśli test zostanie odrzucony, poproś administratora o zezwolenie na nie („Uwierzytelniony protokół SMTP”).
+help-password-key = { $provider } wymaga tu klucza, który tworzy się w witrynie dostawcy.
+help-password-no_password = { $provider } nie pozwala już programom logować się hasłem. Użyj innego konta e-mail do wysyłania.
+field-sender_name = Nazwa nadawcy
+help-sender_name = Nazwa, którą widzą odbiorcy wiadomości, zwykle nazwa firmy.
+field-send_copy = Wysyłaj kopię każdej wiadomości na ten adres
+help-send_copy = Do własnej dokumentacji. Odbiorcy wiadomości tego nie widzą.
+field-copy_to = Adres do kopii
+help-copy_to = Kilka adresów oddziela się przecinkami.
+placeholder-copy_to = archiwum@example.com
+field-different_reply_to = Odbieraj odpowiedzi na innym adresie niż adres nadawcy
+help-different_reply_to = Odpowiedzi trafiają wtedy na adres podany poniżej.
+field-reply_to = Adres do odpowiedzi
+help-reply_to = Kilka adresów oddziela się przecinkami.
+placeholder-reply_to = biuro@example.com
+field-allow_untrusted_certificate = Ufaj własnemu certyfikatowi tego serwera
+help-allow_untrusted_certificate = Tylko dla własnego serwera z certyfikatem z podpisem własnym. Uruchom test, porównaj pokazany odcisk i zaakceptuj go.
+field-trusted_certificate = Odcisk certyfikatu
+help-trusted_certificate = SHA-256. Wypełniane po zaakceptowaniu certyfikatu pokazanego przez test; od tej chwili akceptowany jest tylko ten certyfikat.
+button-test = Przetestuj ustawienia poczty
+button-update = Zapisz
+button-email = Wyślij e-mailem
+
+why_not-fields = Niektóre pola wymagają jeszcze uwagi.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = Port 25 jest przeznaczony do poczty między serwerami i wielu dostawców internetu go blokuje. Użyj portu 587 lub 465, jeśli dostawca poczty je udostępnia.
+warning-no_encryption = Wiadomości i zawarte w nich dokumenty są przesyłane w postaci, którą każdy po drodze może odczytać.
+warning-own_certificate = Zaufany jest tylko jeden certyfikat: ten z podanym odciskiem. Gdy serwer otrzyma nowy certyfikat, uruchom test ponownie i zaakceptuj go.
+
+fault-required = To pole jest wymagane.
+fault-required-http_server = Podaj adres usługi internetowej.
+fault-required-smtp_host = Podaj nazwę serwera SMTP dostawcy.
+fault-required-smtp_port = Podaj port: u większości dostawców 587 lub 465.
+fault-required-email_address = Podaj adres e-mail, z którego wysyłane są wiadomości.
+fault-required-password = Podaj hasło do tego konta.
+fault-required-copy_to = Podaj adres, na który mają trafiać kopie, lub usuń powiązane z nim zaznaczenie.
+fault-required-reply_to = Podaj adres, na który mają trafiać odpowiedzi.
+fault-required-trusted_certificate = Uruchom test i zaakceptuj pokazany certyfikat lub usuń powiązane z nim zaznaczenie.
+fault-password_again = Zapisane hasło dotyczy innego serwera, portu, szyfrowania lub nazwy użytkownika. Podaj hasło ponownie.
+fault-password_without_username = Podaj nazwę użytkownika, do której należy hasło, lub wyczyść pole hasła.
+fault-choice_unknown = Wartości { $value } nie ma wśród dostępnych: { $choices }.
+fault-host_has_scheme = Pomiń „{ $scheme }”: tu podaje się tylko nazwę serwera, na przykład smtp.example.com.
+fault-host_has_port = Pomiń tu „:{ $port }”: port ma osobne pole.
+fault-host_has_path = Pomiń wszystko od znaku „/”: tu podaje się tylko nazwę serwera.
+fault-host_has_space = Nazwa serwera nie zawiera spacji.
+fault-host_is_address = To jest adres e-mail. Tu potrzebna jest nazwa serwera, na przykład smtp.example.com.
+fault-host_invalid = To nie jest nazwa serwera. Wygląda ona tak: smtp.example.com.
+fault-port_invalid = Port jest liczbą całkowitą od 1 do 65535; zwykle 587 lub 465.
+fault-url_invalid = To nie jest adres internetowy. Wygląda on tak: https://email.example.com/.
+fault-url_not_web = Działają tu tylko adresy z https://.
+fault-url_not_secure = Dokument byłby przesyłany bez szyfrowania: użyj https:// zamiast http://.
+fault-url_has_login = Pomiń w adresie nazwę użytkownika i hasło: token dostępu ma osobne pole.
+fault-username_control = W nazwie użytkownika jest znak końca wiersza lub inny niewidoczny znak. Wpisz ją ręcznie, zamiast wklejać.
+fault-secret_control = Jest tu znak końca wiersza lub inny niewidoczny znak. Wpisz tę wartość ręcznie, zamiast wklejać.
+fault-fingerprint_invalid = Odcisk SHA-256 ma 64 znaki: cyfry od 0 do 9 i litery od A do F.
+fault-insecure_login = Bez szyfrowania hasło byłoby przesyłane w czytelnej postaci. Wybierz inne szyfrowanie lub zaznacz to pole, jeśli tak ma być.
+fault-established_provider = Usuń to zaznaczenie: { $provider } ma prawidłowy certyfikat, a jeśli jest on odrzucany, coś po drodze otrzymałoby hasło.
+fault-too_long_text = To jest za długie: dozwolona liczba znaków to najwyżej { $limit }.
+
+fault-too_long = To jest za dużo: liczba bajtów to { $bytes }, a dozwolone jest najwyżej { $limit }.
+fault-bad_json = To nie jest JSON: błąd znajduje się w wierszu { $line }, w kolumnie { $column }.
+fault-wrong_type = Oczekiwany typ: { $expected }; podany typ: { $found }.
+fault-out_of_range = Wartość musi być z zakresu od { $least } do { $most }.
+fault-unknown_key = Nie ma klucza o tej nazwie.
+fault-unknown_key_near = Nie ma klucza o tej nazwie. Czy chodzi o { $nearest }?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] Argument pdf to NULL, a w email_json nie ma document.path: podaj bajty pliku PDF lub ścieżkę do niego.
+   *[other] Argument { $argument } to NULL.
+}
+call-bad_utf8 = Argument { $argument } nie jest w UTF-8: pierwszy nieprawidłowy bajt jest na pozycji { $position }.
+call-null_with_length = Argument { $argument } to NULL, ale jego długość w bajtach to { $length }.
+call-bad_length = Argument { $argument } ma za dużo bajtów ({ $bytes }), aby jego kopia zmieściła się w pamięci tego komputera.
+fault-key_needs_store = Bez store nie ma to żadnego skutku.
+fault-one_key_only = Można podać tylko jedno z key, passphrase i keychain.
+fault-wrong_type_expected = Oczekiwany typ: { $expected }.
+
+fault-control_character = W tym tekście jest znak, którego nie można wysłać ({ $character }), na przykład znak końca wiersza. Wpisz tekst ręcznie, zamiast wklejać.
+fault-bidi_character = W tym tekście jest niewidoczny znak, który zmienia kierunek tekstu ({ $character }). Wpisz tekst ręcznie, zamiast wklejać.
+
+fault-address_empty = Brakuje tu adresu.
+fault-address_no_at = { $address } to nie adres e-mail: brakuje znaku „@”.
+fault-address_several_at = { $address } to nie adres e-mail: jest w nim więcej niż jeden znak „@”.
+fault-address_missing_separator = { $address }: wstaw przecinek między dwoma adresami.
+fault-address_no_local = { $address } to nie adres e-mail: brakuje części przed znakiem „@”.
+fault-address_no_domain = { $address } to nie adres e-mail: brakuje części po znaku „@”.
+fault-address_space = { $address } to nie adres e-mail: jest w nim spacja.
+fault-address_invisible_character = W adresie jest niewidoczny znak ({ $character }). Wpisz adres ręcznie, zamiast wklejać.
+fault-address_local_too_long = Część przed znakiem „@” jest za długa: liczba bajtów to { $bytes }, a dozwolone jest najwyżej { $limit }.
+fault-address_too_long = Adres jest za długi: liczba bajtów to { $bytes }, a dozwolone jest najwyżej { $limit }.
+fault-address_bad_domain = { $domain } to nie domena adresu e-mail.
+fault-address_bad_local = { $local } nie może stać przed znakiem „@” w adresie e-mail.
+fault-mailbox_quote = { $text }: brakuje cudzysłowu.
+fault-mailbox_bracket = { $text }: adres musi znajdować się między „<” a „>”.
+fault-mailbox_text_after_address = { $text }: po znaku „>” nie może być nic więcej.
+fault-mailbox_missing_separator = { $text }: wstaw przecinek między dwoma adresami.
+fault-too_many_recipients = Liczba odbiorców ({ $number }) jest za duża jak na jedną wiadomość: dozwolone jest najwyżej { $limit }.
+fault-one_address_only = Podaj tylko jeden adres.
+fault-no_recipients = Podaj co najmniej jednego odbiorcę.
+fault-header_too_long = To jest za długie na wiadomość e-mail: liczba bajtów to { $bytes }, a dozwolone jest najwyżej { $limit }.
+fault-file_name_empty = Plik musi mieć nazwę.
+fault-file_name_dots = „{ $name }” to nie nazwa pliku.
+fault-file_name_separator = Nazwa pliku nie może zawierać znaku „{ $character }”.
+fault-file_name_encoded_word = Nazwa pliku nie może zawierać „=?”: niektóre programy pocztowe pokazałyby inną nazwę.
+fault-file_name_too_long = Nazwa pliku jest za długa: liczba bajtów to { $bytes }, a dozwolone jest najwyżej { $limit }.
+fault-file_missing = Nie ma pliku { $path }.
+fault-file_is_folder = { $path } to folder, a nie plik.
+fault-file_not_regular = { $path } to nie zwykły plik.
+fault-file_changed = Plik { $path } zmienił się podczas odczytu. Spróbuj ponownie, gdy będzie kompletny.
+fault-file_unreadable = Nie można odczytać pliku { $path }: { $error }.
+fault-files_too_large = Dokument i załączniki są razem za duże: dozwolona liczba bajtów to najwyżej { $limit }.
+fault-files_no_memory = Za mało pamięci; potrzebna liczba bajtów to { $bytes }.
+fault-pdf_empty = Plik PDF jest pusty: nie ma w nim ani jednego bajtu.
+fault-pdf_not_a_pdf = To nie jest plik PDF: w pierwszych 1024 bajtach nie ma „%PDF-”.
+fault-document_twice = Można podać albo bajty pliku PDF, albo ścieżkę do niego, ale nie jedno i drugie.
+fault-attachment_twice = Można podać albo path, albo base64, ale nie jedno i drugie.
+fault-attachment_missing = Trzeba podać path albo base64.
+fault-file_name_missing = Załącznik podany jako base64 musi mieć file_name.
+fault-base64_bad = To nie jest base64.
+fault-type_bad = { $type } to nie typ mediów taki jak application/pdf.
+fault-type_composite = { $type } nie może być wysłany jako typ załącznika; użyj application/octet-stream.
+fault-body_twice = Można podać albo body, albo body_html razem z body_text.
+fault-body_text_missing = Obok body_html potrzebne jest body_text, dla programów pocztowych, które nie pokazują HTML.
+fault-body_html_missing = Pole body_text towarzyszy body_html; dla samego tekstu użyj body.
+fault-idempotency_key_bad = Klucz składa się z widocznych znaków ASCII; ich liczba wynosi od 1 do { $limit }.
+fault-no_randomness = System nie dostarczył liczb losowych, które są potrzebne do każdej wiadomości. Spróbuj ponownie.
+
+fault-key_invalid = Klucz nie składa się z 32 bajtów w base64.
+fault-passphrase_empty = Fraza szyfrująca jest pusta.
+fault-ca_file_unreadable = Nie można odczytać pliku certyfikatów: { $detail }.
+fault-ca_file_invalid = Nie można użyć certyfikatu z tego pliku: { $detail }.
+fault-ca_file_empty = W tym pliku nie ma certyfikatu. Musi on mieć postać PEM.
+fault-store_empty = Ścieżka pliku ustawień jest pusta.
+fault-program_name_empty = Nazwa programu jest pusta.
+fault-locale_invalid = To nie jest oznaczenie języka, takie jak en, ro lub pt-BR.
+fault-text_syntax = Tekst { $id } nie jest zapisany w formacie Fluent, wiersz { $line }: { $detail }.
+fault-text_unknown = Nie ma tekstu o identyfikatorze { $id } (wiersz { $line }).
+fault-text_twice = Tekst { $id } występuje dwa razy (wiersz { $line }).
+fault-text_word = Tekst { $id } (wiersz { $line }) używa { $word }, czego dla niego nie ma.
+fault-hello_name_invalid = To nie jest nazwa hosta, którą można wysłać w EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] To nie jest adres serwera proxy. Wygląda on tak: socks5://proxy.example.com:1080 lub http://user:password@proxy.example.com:3128; można też podać słowo environment.
+   *[other] Zmienna środowiskowa { $variable } nie zawiera adresu serwera proxy. Wygląda on tak: socks5://proxy.example.com:1080 lub http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Serwerów proxy z { $scheme }:// nie można tu używać: podaj serwer z socks5:// lub http://.
+   *[other] Zmienna środowiskowa { $variable } wskazuje serwer proxy z { $scheme }://, którego nie można tu używać: podaj serwer z socks5:// lub http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] Nie można użyć nazwy użytkownika lub hasła serwera proxy: każde z nich ma najwyżej 255 bajtów i żadnych znaków końca wiersza, a znaki specjalne zapisuje się jak w adresach internetowych, na przykład %40 zamiast @.
+   *[other] Nie można użyć nazwy użytkownika lub hasła serwera proxy ze zmiennej środowiskowej { $variable }: każde z nich ma najwyżej 255 bajtów i żadnych znaków końca wiersza, a znaki specjalne zapisuje się jak w adresach internetowych, na przykład %40 zamiast @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+    [few] { $count } pola wymagają uwagi. Pierwsze z nich to { $label }: { $message }
+    [many] { $count } pól wymaga uwagi. Pierwsze z nich to { $label }: { $message }
+   *[other] { $count } pola wymaga uwagi. Pierwsze z nich to { $label }: { $message }
+}
+email-faults = W tej postaci nie można wysłać wiadomości. { $message }
+not_configured = Poczta nie jest jeszcze skonfigurowana. Najpierw wypełnij ustawienia poczty.
+
+## The store
+
+protection-memory = Ustawienia są przechowywane tylko w pamięci i znikają, gdy program { $program } zakończy działanie.
+protection-given_key = Hasło jest zaszyfrowane w pliku ustawień kluczem, który przechowuje program { $program }.
+protection-passphrase = Hasło jest zaszyfrowane w pliku ustawień kluczem utworzonym z frazy szyfrującej.
+protection-keychain = Hasło jest zaszyfrowane w pliku ustawień kluczem z systemowego pęku kluczy.
+protection-key_file = Hasło jest zaszyfrowane w pliku ustawień. Klucz znajduje się obok, w pliku, który może odczytać tylko ten użytkownik: kto może odczytać oba pliki, może odczytać hasło.
+
+store-damaged = Plik ustawień { $path } jest uszkodzony ({ $detail }). Pozostawiono go bez zmian. Wyczyść ustawienia i wprowadź je ponownie lub przywróć plik z kopii zapasowej.
+store-tampered = Plik ustawień { $path } został zmieniony przez coś innego niż program { $program }. Dla bezpieczeństwa nie jest używany i pozostawiono go bez zmian. Wyczyść ustawienia i wprowadź je ponownie lub przywróć plik z kopii zapasowej.
+store-wrong_key = Pliku ustawień { $path } nie można otworzyć tym kluczem ({ $detail }). Pozostawiono go bez zmian.
+store-newer = Plik ustawień { $path } został zapisany przez nowszą wersję programu { $program }. Pozostawiono go bez zmian. Zaktualizuj program { $program }.
+store-no_folder = Nie można użyć folderu { $path } na plik ustawień: { $detail }.
+store-unreadable = Nie można odczytać pliku ustawień { $path }: { $detail }.
+store-unwritable = Nie udało się zapisać ustawień w { $path }: { $detail }. Nadal obowiązują poprzednie ustawienia.
+store-busy = Inny program zapisuje w tej chwili ustawienia w { $path }. Spróbuj ponownie.
+store-key_file_exposed = Plik klucza { $path } mogą odczytać inni użytkownicy tego komputera, więc niczego nie chroni. Ustaw prawo odczytu tylko dla jego właściciela.
+store-key_missing = Brakuje pliku klucza { $path }, który otwiera ustawienia. Przywróć go z kopii zapasowej lub wyczyść ustawienia i wprowadź je ponownie.
+store-no_keychain = Nie można użyć systemowego pęku kluczy: { $detail }.
+
+## The Email button
+
+kind-invoice = Faktura
+kind-quote = Oferta
+kind-order = Zamówienie
+kind-credit_note = Faktura korygująca
+kind-delivery_note = Dowód dostawy
+kind-receipt = Pokwitowanie
+kind-reminder = Przypomnienie o płatności
+kind-statement = Zestawienie rozrachunków
+kind-payslip = Pasek wynagrodzenia
+kind-report = Raport
+kind-document = Dokument
+button-subject = { $document }
+button-subject_from = { $document } – { $sender }
+button-body =
+    Dzień dobry, { $name },
+
+    w załączniku znajduje się: { $document }.
+button-body_no_name =
+    Dzień dobry,
+
+    w załączniku znajduje się: { $document }.
+button-closing =
+    Z poważaniem
+    { $sender }
+
+## The test mail
+
+test_subject = Wiadomość testowa z programu { $program }
+test_body =
+    To jest wiadomość testowa z programu { $program }.
+
+    Jeśli można ją przeczytać, ustawienia poczty działają.
+
+## Progress
+
+step-turn = Oczekiwanie na wysłanie innych wiadomości
+step-name = Wyszukiwanie serwera
+step-connect = Łączenie
+step-proxy = Łączenie przez serwer proxy
+step-tls = Szyfrowanie połączenia
+step-greeting = Powitanie z serwerem
+step-login = Logowanie
+step-sender = Podawanie nadawcy
+step-recipient = Podawanie odbiorców
+step-content = Wysyłanie
+step-verdict = Oczekiwanie na odpowiedź serwera
+
+## What happened
+
+problem-accepted = Serwer przyjął wiadomość.
+problem-accepted_partly = Serwer przyjął wiadomość dla części odbiorców, a pozostałych odrzucił.
+test-accepted = Ustawienia działają: serwer przyjął wiadomość testową na adres { $recipient }.
+problem-name_not_found = Nie znaleziono serwera { $host }. Wiadomość nie została wysłana.
+problem-name_lookup_failed = Nie udało się wyszukać nazwy { $host }: wydaje się, że nie ma połączenia z internetem. Wiadomość nie została wysłana.
+problem-no_route = Z tego komputera nie ma drogi do serwera { $host }: sieć nie działa lub nie jest podłączona. Wiadomość nie została wysłana.
+problem-connection_refused = Serwer { $host } odrzucił połączenie na porcie { $port }. Wiadomość nie została wysłana.
+problem-connection_failed = Nie udało się połączyć z serwerem { $host } na porcie { $port }. Wiadomość nie została wysłana.
+problem-timed_out = { $step ->
+    [name] Nie udało się na czas wyszukać nazwy { $host }. Wiadomość nie została wysłana.
+    [connect] Serwer { $host } nie odpowiada na porcie { $port }. Wiadomość nie została wysłana.
+    [content] Serwer { $host } przestał odbierać wiadomość, zanim była kompletna. Nie została ona wysłana.
+   *[other] Serwer { $host } przestał odpowiadać. Wiadomość nie została wysłana.
+}
+problem-out_of_time = Wysyłanie trwało dłużej, niż było dozwolone. Wiadomość nie została wysłana.
+problem-disconnected = { $step ->
+    [content] Serwer { $host } zamknął połączenie, zanim wiadomość była kompletna. Nie została ona wysłana.
+   *[other] Serwer { $host } zamknął połączenie. Wiadomość nie została wysłana.
+}
+problem-name_not_found-proxy = Nie znaleziono serwera proxy { $proxy }. Wiadomość nie została wysłana.
+problem-name_lookup_failed-proxy = Nie udało się wyszukać nazwy serwera proxy { $proxy }: wydaje się, że nie ma połączenia z siecią. Wiadomość nie została wysłana.
+problem-no_route-proxy = Z tego komputera nie ma drogi do serwera proxy { $proxy }: sieć nie działa lub nie jest podłączona. Wiadomość nie została wysłana.
+problem-connection_refused-proxy = Serwer proxy { $proxy } odrzucił połączenie. Wiadomość nie została wysłana.
+problem-connection_failed-proxy = Nie udało się połączyć z serwerem proxy { $proxy }. Wiadomość nie została wysłana.
+problem-timed_out-proxy = { $step ->
+    [name] Nie udało się na czas wyszukać nazwy serwera proxy { $proxy }. Wiadomość nie została wysłana.
+    [connect] Serwer proxy { $proxy } nie odpowiada. Wiadomość nie została wysłana.
+   *[other] Serwer proxy { $proxy } nie połączył się na czas z serwerem { $host }. Wiadomość nie została wysłana.
+}
+problem-disconnected-proxy = Serwer proxy { $proxy } zamknął połączenie, zamiast połączyć się z serwerem { $host }. Wiadomość nie została wysłana.
+problem-bad_reply-proxy = Odpowiedź z { $proxy } nie jest taka, jakiej udzieliłby serwer proxy ustawionego rodzaju. Wiadomość nie została wysłana.
+problem-proxy_login_refused = Serwer proxy { $proxy } wymaga nazwy użytkownika i hasła lub innych niż ustawione. Wiadomość nie została wysłana.
+problem-proxy_failed = Serwer proxy { $proxy } nie połączył się z serwerem { $host } na porcie { $port }. Wiadomość nie została wysłana.
+problem-bad_reply = Odpowiedź serwera { $host } na porcie { $port } jest inna niż oczekiwana. Wiadomość nie została wysłana.
+
+problem-tls_failed = Nie udało się nawiązać szyfrowanego połączenia z serwerem { $host }. Nie wysłano ani hasła, ani wiadomości.
+problem-tls_not_spoken = Serwer { $host } nie używa TLS od początku na porcie { $port }. Nie wysłano ani hasła, ani wiadomości.
+problem-tls_too_old = Serwer { $host } zna tylko szyfrowanie zbyt stare, by było bezpieczne. Nie wysłano ani hasła, ani wiadomości.
+problem-tls_not_offered = Serwer { $host } nie oferuje szyfrowania na porcie { $port }. Nie wysłano ani hasła, ani wiadomości.
+problem-tls_refused = Serwer { $host } odmówił rozpoczęcia szyfrowania. Nie wysłano ani hasła, ani wiadomości.
+problem-bytes_before_tls = Coś na drodze do serwera { $host } zakłóciło rozpoczęcie szyfrowania. Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_untrusted = Certyfikat serwera { $host } nie pochodzi z urzędu certyfikacji, któremu ufa ten komputer. Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_expired = Certyfikat serwera { $host } wygasł ({ $expires }). Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_not_yet_valid = Certyfikat serwera { $host } nie jest jeszcze ważny (dopiero od { $begins }). Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] Certyfikat, który przedstawia serwer { $host }, należy do innej nazwy ({ $names }). Nie wysłano ani hasła, ani wiadomości.
+   *[other] Certyfikat, który przedstawia serwer { $host }, nie jest wystawiony na tę nazwę. Nie wysłano ani hasła, ani wiadomości.
+}
+problem-certificate_invalid = Nie można zaakceptować certyfikatu serwera { $host }. Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_changed = Serwer { $host } przedstawia inny certyfikat niż ten, który został zaakceptowany. Nie wysłano ani hasła, ani wiadomości.
+problem-login_in_clear = Połączenie z serwerem { $host } nie jest szyfrowane, dlatego hasło nie zostało wysłane. Wiadomość również nie została wysłana.
+problem-login_server_unproven = Serwer { $host } nie wykazał, że zna hasło, więc możliwe, że ktoś znalazł się pomiędzy. Nie wysłano ani hasła, ani wiadomości.
+
+problem-encryption_required = Serwer { $host } wymaga szyfrowanego połączenia. Wiadomość nie została wysłana.
+problem-login_refused = Serwer { $host } nie przyjął nazwy użytkownika i hasła. Wiadomość nie została wysłana.
+problem-login_not_offered = Serwer { $host } nie przyjmuje logowania na porcie { $port }, ale podana jest nazwa użytkownika. Wiadomość nie została wysłana.
+problem-login_unsupported = Serwer { $host } nie oferuje sposobu logowania hasłem, który zna program { $program }. Wiadomość nie została wysłana.
+problem-login_required = Serwer { $host } wymaga logowania, zanim przyjmie wiadomości. Wiadomość nie została wysłana.
+problem-http_unauthorized = Usługa internetowa odmówiła dostępu. Wiadomość nie została wysłana.
+
+problem-server_busy = Serwer { $host } nie przyjmuje teraz wiadomości z tego komputera. Wiadomość nie została wysłana.
+problem-login_deferred = Serwer { $host } nie mógł teraz sprawdzić danych logowania. Wiadomość nie została wysłana.
+problem-sender_deferred = Serwer { $host } nie przyjmuje teraz wiadomości z adresu { $sender }. Wiadomość nie została wysłana.
+problem-recipient_deferred = Serwer { $host } nie przyjmuje teraz wiadomości na adres { $recipient }. Wiadomość nie została wysłana do nikogo.
+problem-recipient_deferred-copy = Serwer { $host } nie przyjmuje teraz wiadomości na adres { $recipient }, czyli adres do kopii. Wiadomość nie została wysłana do nikogo.
+problem-content_deferred = Serwer { $host } nie przyjął teraz wiadomości. Nie została ona wysłana.
+problem-http_busy = Usługa internetowa jest teraz zbyt obciążona. Wiadomość nie została wysłana.
+
+problem-server_refused = Serwer { $host } odmówił komunikacji z tym komputerem. Wiadomość nie została wysłana.
+problem-sender_refused = Serwer { $host } nie przyjmuje wiadomości z adresu { $sender }. Wiadomość nie została wysłana.
+problem-recipient_refused = Serwer { $host } odrzucił odbiorcę { $recipient }. Wiadomość nie została wysłana do nikogo.
+problem-recipient_refused-copy = Serwer { $host } odrzucił adres { $recipient }, czyli adres do kopii. Wiadomość nie została wysłana do nikogo.
+problem-content_refused = Serwer { $host } odrzucił wiadomość. Nie została ona wysłana.
+problem-too_large = { $limit_known ->
+    [yes] Wiadomość jest za duża: ma { $size }, a serwer { $host } przyjmuje najwyżej { $limit }. Nie została ona wysłana.
+   *[other] Wiadomość jest za duża dla serwera { $host }. Nie została ona wysłana.
+}
+problem-address_not_supported = Serwer { $host } nie obsługuje adresu, który przed znakiem @ ma litery inne niż A–Z. Wiadomość nie została wysłana.
+problem-http_refused = Usługa internetowa zgłosiła błąd.
+problem-http_not_found = Pod tym adresem internetowym nie ma usługi poczty. Wiadomość nie została wysłana.
+problem-http_redirected = Usługa internetowa chce przekazać dokument na inny adres, ale ze względów bezpieczeństwa to nie następuje. Wiadomość nie została wysłana.
+
+problem-file_changed = Plik dokumentu został zmieniony, zastąpiony lub usunięty, zanim wiadomość była kompletna. Nie została ona wysłana.
+problem-file_unreadable = Nie udało się odczytać pliku dokumentu. Wiadomość nie została wysłana.
+
+problem-no_verdict = Wiadomość została w całości wysłana do serwera { $host }, ale nie wiadomo, czy została przyjęta. Mogła zostać dostarczona lub nie i nie będzie samoczynnie wysłana ponownie.
+problem-canceled = Wysyłanie zostało anulowane. Nic nie zostało wysłane.
+problem-internal = Coś wewnątrz mailbutton nie zadziałało. To błąd w mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Sprawdź, czy w nazwie serwera nie ma literówki, lub odszukaj ją na stronach pomocy dostawcy.
+advice-check_host_and_port = Sprawdź nazwę serwera i port na stronach pomocy dostawcy; zwykle są to porty 587 i 465.
+advice-check_internet = Sprawdź, czy ten komputer jest połączony z internetem, na przykład otwierając stronę internetową.
+advice-check_proxy = Sprawdź serwer proxy { $proxy } w ustawieniach programu { $program } lub zapytaj osobę, która go skonfigurowała.
+advice-check_proxy_login = Sprawdź nazwę użytkownika i hasło do serwera proxy { $proxy } w ustawieniach programu { $program }.
+advice-ask_proxy = Poproś osobę, która opiekuje się serwerem proxy { $proxy }, o zezwolenie na połączenia z serwerem { $host } na porcie { $port } i pokaż jej ten komunikat.
+advice-firewall = Sprawdź, czy zapora sieciowa lub program antywirusowy nie blokuje programu { $program }, zezwalając tam na niego lub wstrzymując ochronę poczty na czas jednego testu.
+advice-other_program = Wypróbuj te same ustawienia w programie Thunderbird: jeśli tam też nie działają, przyczyną są ustawienia lub dostawca; jeśli tam działają, coś blokuje program { $program }.
+advice-other_network = Wypróbuj inną sieć, na przykład hotspot w telefonie.
+advice-try_again = Spróbuj ponownie za minutę.
+advice-fewer_at_once = Wysyłaj mniej wiadomości naraz lub poczekaj, aż pozostałe zostaną wysłane.
+advice-try_later = Spróbuj ponownie później; w odpowiedzi serwera może być podane, kiedy.
+advice-check_limits = Sprawdź, ile wiadomości na godzinę i na dobę dopuszcza dostawca.
+advice-port_25_blocked = Użyj portu 587 zamiast 25, który blokuje większość dostawców internetu.
+advice-mode_of_465 = Ustaw szyfrowanie na automatyczne: port 465 używa TLS od początku.
+advice-try_auto = Ustaw szyfrowanie na automatyczne i spróbuj ponownie.
+advice-mode_of_587 = Ustaw szyfrowanie na automatyczne: port { $port } zaczyna bez szyfrowania i przełącza się za pomocą STARTTLS.
+advice-try_587 = Użyj portu 587 z automatycznym szyfrowaniem.
+advice-try_465 = Użyj portu 465 z automatycznym szyfrowaniem.
+advice-ask_provider = Zapytaj dostawcę lub administratora i pokaż mu ten komunikat.
+advice-server_must_update = Poproś administratora serwera o włączenie TLS 1.2 lub 1.3.
+advice-other_server = Użyj innego serwera poczty, jeśli dostawca taki ma.
+advice-check_clock = Sprawdź datę i godzinę na tym komputerze.
+advice-renew_certificate = Poproś administratora serwera o odnowienie certyfikatu.
+advice-accept_certificate = Zaakceptuj ten certyfikat, ale tylko jeśli jest to własny serwer, a odcisk jest taki sam jak podany przez jego administratora.
+advice-compare_certificate = Zapytaj administratora serwera, czy certyfikat został odnowiony, i porównaj odcisk, zanim go zaakceptujesz.
+advice-use_certificate_name = Użyj jako nazwy serwera nazwy, na którą wystawiono certyfikat, jeśli należy ona do dostawcy.
+advice-intercepted = Wyłącz skanowanie poczty w programie antywirusowym: wstawia on własny certyfikat zamiast certyfikatu, który ma { $provider }.
+advice-use_tls = Ustaw szyfrowanie na automatyczne.
+advice-allow_insecure_login = Zezwól na wysyłanie hasła bez szyfrowania tylko wtedy, gdy serwer jest we własnej sieci i nie ma szyfrowania.
+
+advice-app_password-gmail = Użyj hasła aplikacji: na koncie Google włącz w sekcji „Bezpieczeństwo” weryfikację dwuetapową, następnie otwórz „Hasła do aplikacji”, utwórz hasło dla programu { $program } i wpisz je tutaj zamiast zwykłego hasła.
+advice-app_password-yahoo = Użyj hasła aplikacji: otwórz stronę „Bezpieczeństwo konta” Yahoo (login.yahoo.com/account/security), wybierz „Wygeneruj hasło aplikacji”, wybierz „Inna aplikacja”, wpisz { $program }, naciśnij „Generuj” i skopiuj hasło do pola hasła.
+advice-app_password-icloud = Użyj hasła aplikacji: zaloguj się na stronie account.apple.com, otwórz „Logowanie i zabezpieczenia”, wybierz „Hasła aplikacji”, utwórz hasło dla programu { $program } i wpisz je tutaj zamiast zwykłego hasła.
+advice-app_password = Użyj hasła aplikacji, ponieważ { $provider } nie przyjmuje tu zwykłego hasła: strony pomocy dostawcy podają, jak je utworzyć.
+advice-app_password-two_steps = Użyj hasła aplikacji, jeśli na koncie ({ $provider }) jest włączona weryfikacja dwuetapowa: strony pomocy dostawcy podają, jak je utworzyć.
+advice-app_password-any = Użyj hasła aplikacji, jeśli dostawca ma weryfikację dwuetapową: zwykłe hasło nie jest wtedy tutaj przyjmowane.
+advice-password_login_off = Poproś administratora o zezwolenie na logowanie hasłem dla tej skrzynki pocztowej („Uwierzytelniony protokół SMTP”): { $provider } je wyłącza, a bez niego żadne hasło tu nie działa.
+advice-other_account = Użyj innego konta e-mail do wysyłania: { $provider } nie pozwala już programom logować się hasłem.
+advice-full_address = Użyj pełnego adresu e-mail jako nazwy użytkownika: wymaga tego większość dostawców.
+advice-check_key = Sprawdź nazwę użytkownika i klucz: { $provider } wymaga klucza, który tworzy się w witrynie dostawcy, a nie hasła, którym loguje się tam użytkownik.
+advice-check_login = Sprawdź nazwę użytkownika i hasło, logując się w witrynie dostawcy.
+advice-login_off = Wyczyść pole nazwy użytkownika, jeśli ten serwer nie wymaga logowania.
+advice-enter_login = Podaj nazwę użytkownika i hasło do konta e-mail.
+advice-check_token = Sprawdź token dostępu otrzymany od operatora usługi internetowej.
+advice-check_sender = Wysyłaj z adresu, do którego należy konto, lub poproś dostawcę o dopuszczenie adresu { $sender } jako aliasu.
+advice-check_recipient = Sprawdź, czy w adresie odbiorcy nie ma literówki.
+advice-check_relay = Podaj nazwę użytkownika i hasło do konta e-mail: bez logowania większość serwerów przyjmuje wiadomości tylko dla własnych użytkowników.
+advice-check_content = Sprawdź w wiadomości to, na co serwer wskazuje w swojej odpowiedzi.
+advice-make_smaller = Zmniejsz załączniki lub wyślij je w kilku wiadomościach.
+advice-send_link = Wyślij zamiast tego link do dokumentu.
+advice-plain_address = Poproś odbiorcę o adres zawierający tylko litery od A do Z lub skorzystaj z dostawcy, który obsługuje takie adresy.
+advice-check_url = Sprawdź adres usługi internetowej u jej operatora.
+advice-ask_relay = Zapytaj operatora usługi internetowej i pokaż mu ten komunikat.
+advice-complete_file = Wyślij wiadomość ponownie, gdy plik dokumentu będzie kompletny i nic nie będzie już do niego zapisywane.
+advice-check_file = Sprawdź, czy plik dokumentu można otworzyć, i wyślij wiadomość ponownie.
+advice-ask_recipient = Zapytaj odbiorcę, czy wiadomość dotarła, zanim wyślesz ją ponownie.
+advice-look_in_sent = Zajrzyj do folderu „Wysłane” w skrzynce pocztowej: wielu dostawców zapisuje tam kopię wysłanych wiadomości.
+advice-report_bug = Zgłoś to producentowi programu { $program }.

@@ -1,0 +1,422 @@
+### Every text that reaches a person, in Portuguese. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Envio
+field-protocol = Enviar por
+choice-protocol-smtp = O meu provedor de e-mail (SMTP)
+choice-protocol-http = Um serviço web (retransmissão HTTP)
+help-protocol = A maioria das pessoas escolhe o seu provedor de e-mail.
+field-http_server = Endereço do serviço web
+help-http_server = O endereço dado pelo operador do serviço web.
+placeholder-http_server = https://email.example.com/
+field-http_token = Token de acesso
+help-http_token = Apenas se o operador do serviço web lhe deu um.
+field-smtp_host = Servidor SMTP
+help-smtp_host = O nome do servidor de saída de e-mail do seu provedor, por exemplo smtp.gmail.com, smtp.mail.yahoo.com ou smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Porta
+help-smtp_port = As habituais são 465 e 587. As páginas de ajuda do seu provedor indicam qual usar.
+placeholder-smtp_port = 587
+field-smtp_security = Criptografia
+help-smtp_security = Automática serve para quase todos os servidores: TLS na porta 465, STARTTLS em todas as outras. Uma conexão que não pode ser criptografada não é usada.
+choice-smtp_security-auto = Automática (recomendado)
+choice-smtp_security-tls = TLS desde o início (habitual na porta 465)
+choice-smtp_security-starttls = STARTTLS (habitual na porta 587)
+choice-smtp_security-none = Nenhuma: tudo circula de forma legível
+field-allow_insecure_login = Enviar a minha senha sem criptografia
+help-allow_insecure_login = Qualquer pessoa no caminho para o servidor pode então ler a senha. Apenas para um servidor na sua própria rede.
+field-username = Nome de login
+help-username = Muitas vezes é o seu endereço de e-mail completo. Deixe vazio se o servidor não pedir autenticação.
+placeholder-username = name@example.com
+field-email_address = Endereço de e-mail
+help-email_address = O endereço a partir do qual os seus e-mails são enviados.
+placeholder-email_address = name@example.com
+field-password = Senha
+help-password = A senha desta conta de e-mail. Se já houver uma guardada, deixe este campo vazio para mantê-la.
+help-password-app_password = { $provider } pede aqui uma senha de app, não a sua senha normal.
+help-password-two_steps = Se a verificação em duas etapas estiver ativada, { $provider } pede aqui uma senha de app, não a sua senha normal.
+help-password-not_for_long = { $provider } vai deixar de aceitar a autenticação por senha em programas de e-mail. Se o teste for recusado, peça ao seu administrador que a permita (“SMTP autenticado”).
+help-password-key = { $provider } pede aqui uma chave, criada no seu site.
+help-password-no_password = { $provider } já não permite a autenticação de programas com uma senha. Use outra conta de e-mail para enviar.
+field-sender_name = Nome do remetente
+help-sender_name = O nome que os seus destinatários veem, normalmente o da sua empresa.
+field-send_copy = Enviar uma cópia de cada e-mail para este endereço
+help-send_copy = Para o seu próprio arquivo. Os seus destinatários não a veem.
+field-copy_to = Endereço para cópias
+help-copy_to = Separe vários endereços com vírgulas.
+placeholder-copy_to = archive@example.com
+field-different_reply_to = Receber as respostas num endereço diferente do de envio
+help-different_reply_to = As respostas vão então para o endereço abaixo.
+field-reply_to = Endereço de resposta
+help-reply_to = Separe vários endereços com vírgulas.
+placeholder-reply_to = office@example.com
+field-allow_untrusted_certificate = Confiar no certificado próprio deste servidor
+help-allow_untrusted_certificate = Apenas para um servidor seu com um certificado autoassinado. Execute o teste, compare a impressão digital que ele mostra e aceite-a.
+field-trusted_certificate = Impressão digital do certificado
+help-trusted_certificate = SHA-256. É preenchida quando aceitar o certificado que o teste mostra; a partir daí, só esse certificado vale.
+button-test = Testar as configurações de e-mail
+button-update = Atualizar
+button-email = E-mail
+
+why_not-fields = Alguns campos ainda precisam da sua atenção.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = A porta 25 destina-se ao e-mail entre servidores e é bloqueada por muitos provedores de internet. Use 587 ou 465, se o seu provedor as oferecer.
+warning-no_encryption = Os seus e-mails, e os documentos neles, circulam de forma legível para qualquer pessoa no caminho.
+warning-own_certificate = Só o certificado com esta impressão digital é considerado confiável. Quando o servidor tiver um novo, execute o teste outra vez e aceite-o.
+
+fault-required = Esta informação é necessária.
+fault-required-http_server = Insira o endereço do serviço web.
+fault-required-smtp_host = Insira o nome do servidor SMTP do seu provedor.
+fault-required-smtp_port = Insira a porta: 587 ou 465 na maioria dos provedores.
+fault-required-email_address = Insira o endereço de e-mail a partir do qual envia.
+fault-required-password = Insira a senha desta conta.
+fault-required-copy_to = Insira o endereço que recebe as cópias ou desmarque a caixa que o pede.
+fault-required-reply_to = Insira o endereço para o qual as respostas devem ir.
+fault-required-trusted_certificate = Execute o teste e aceite o certificado que ele mostra, ou desmarque a caixa que o pede.
+fault-password_again = A senha guardada pertence a outro servidor, porta, criptografia ou nome de login. Insira a senha novamente.
+fault-password_without_username = Insira o nome de login que corresponde à senha ou apague a senha.
+fault-choice_unknown = { $value } não é uma das opções: { $choices }.
+fault-host_has_scheme = Retire “{ $scheme }”: aqui entra apenas o nome do servidor, por exemplo smtp.example.com.
+fault-host_has_port = Retire “:{ $port }” daqui: a porta tem um campo próprio.
+fault-host_has_path = Retire tudo a partir de “/”: aqui entra apenas o nome do servidor.
+fault-host_has_space = O nome de um servidor não contém espaços.
+fault-host_is_address = Isto é um endereço de e-mail. Aqui é necessário o nome do servidor, por exemplo smtp.example.com.
+fault-host_invalid = Isto não é o nome de um servidor. Um exemplo: smtp.example.com.
+fault-port_invalid = A porta é um número inteiro de 1 a 65535; as habituais são 587 e 465.
+fault-url_invalid = Isto não é um endereço web. Um exemplo: https://email.example.com/.
+fault-url_not_web = Aqui só funcionam endereços https://.
+fault-url_not_secure = O documento circularia sem criptografia: use https:// em vez de http://.
+fault-url_has_login = Retire o nome e a senha do endereço: o token tem um campo próprio.
+fault-username_control = O nome de login contém uma quebra de linha ou outro caractere invisível. Escreva-o de novo em vez de colá-lo.
+fault-secret_control = O texto contém uma quebra de linha ou outro caractere invisível. Escreva-o de novo em vez de colá-lo.
+fault-fingerprint_invalid = Uma impressão digital SHA-256 tem 64 dígitos, de 0 a 9 e de A a F.
+fault-insecure_login = Sem criptografia, a senha circularia de forma legível. Escolha outra criptografia ou marque esta caixa se for isso que deseja.
+fault-established_provider = Desmarque esta caixa: { $provider } tem um certificado reconhecido e, se ele for recusado, algo no caminho receberia a sua senha.
+fault-too_long_text = Este texto é longo demais: cabem no máximo { $limit } caracteres.
+
+fault-too_long = { $bytes } bytes é demais: o máximo é { $limit }.
+fault-bad_json = Isto não é JSON: o erro está na linha { $line }, coluna { $column }.
+fault-wrong_type = Tipo esperado: { $expected }; tipo recebido: { $found }.
+fault-out_of_range = O valor deve estar entre { $least } e { $most }.
+fault-unknown_key = Esta chave não existe.
+fault-unknown_key_near = Esta chave não existe. Seria { $nearest }?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf é NULL e email_json não tem document.path: indique os bytes do PDF ou o caminho do seu arquivo.
+   *[other] { $argument } é NULL.
+}
+call-bad_utf8 = { $argument } não está em UTF-8: o primeiro byte incorreto está na posição { $position }.
+call-null_with_length = { $argument } é NULL, mas o seu comprimento é de { $length } bytes.
+call-bad_length = { $argument } tem { $bytes } bytes, mais do que este computador consegue copiar na memória.
+fault-key_needs_store = Isto não tem efeito sem store.
+fault-one_key_only = Só pode ser indicada uma das opções key, passphrase e keychain.
+fault-wrong_type_expected = Tipo esperado: { $expected }.
+
+fault-control_character = Este texto contém um caractere que não pode ser enviado ({ $character }), por exemplo uma quebra de linha. Escreva-o de novo em vez de colá-lo.
+fault-bidi_character = Este texto contém um caractere invisível que muda a direção da escrita ({ $character }). Escreva-o de novo em vez de colá-lo.
+
+fault-address_empty = Falta aqui um endereço.
+fault-address_no_at = { $address } não é um endereço de e-mail: falta o “@”.
+fault-address_several_at = { $address } não é um endereço de e-mail: tem mais de um “@”.
+fault-address_missing_separator = { $address }: coloque uma vírgula entre dois endereços.
+fault-address_no_local = { $address } não é um endereço de e-mail: falta a parte antes do “@”.
+fault-address_no_domain = { $address } não é um endereço de e-mail: falta a parte depois do “@”.
+fault-address_space = { $address } não é um endereço de e-mail: contém um espaço.
+fault-address_invisible_character = O endereço contém um caractere invisível ({ $character }). Escreva-o de novo em vez de colá-lo.
+fault-address_local_too_long = A parte antes do “@” é longa demais: tem { $bytes } bytes, e são permitidos no máximo { $limit }.
+fault-address_too_long = O endereço é longo demais: tem { $bytes } bytes, e são permitidos no máximo { $limit }.
+fault-address_bad_domain = { $domain } não é o domínio de um endereço de e-mail.
+fault-address_bad_local = { $local } não pode estar antes do “@” de um endereço de e-mail.
+fault-mailbox_quote = { $text }: falta uma das aspas.
+fault-mailbox_bracket = { $text }: o endereço deve estar entre “<” e “>”.
+fault-mailbox_text_after_address = { $text }: nada pode vir depois de “>”.
+fault-mailbox_missing_separator = { $text }: coloque uma vírgula entre dois endereços.
+fault-too_many_recipients = { $number } destinatários é demais para um só e-mail: são permitidos no máximo { $limit }.
+fault-one_address_only = Insira apenas um endereço.
+fault-no_recipients = Insira pelo menos um destinatário.
+fault-header_too_long = Este texto é longo demais para um e-mail: tem { $bytes } bytes, e são permitidos no máximo { $limit }.
+fault-file_name_empty = O arquivo precisa de um nome.
+fault-file_name_dots = “{ $name }” não é um nome de arquivo.
+fault-file_name_separator = Um nome de arquivo não pode conter “{ $character }”.
+fault-file_name_encoded_word = Um nome de arquivo não pode conter “=?”: alguns programas de e-mail mostrariam outro nome.
+fault-file_name_too_long = O nome do arquivo é longo demais: tem { $bytes } bytes, e são permitidos no máximo { $limit }.
+fault-file_missing = O arquivo { $path } não foi encontrado.
+fault-file_is_folder = { $path } é uma pasta, não um arquivo.
+fault-file_not_regular = { $path } não é um arquivo comum.
+fault-file_changed = O arquivo { $path } mudou durante a leitura. Tente novamente quando ele estiver completo.
+fault-file_unreadable = O arquivo { $path } não pode ser lido: { $error }.
+fault-files_too_large = O documento e os anexos são grandes demais em conjunto: o máximo é { $limit } bytes.
+fault-files_no_memory = Não há memória suficiente para { $bytes } bytes.
+fault-pdf_empty = O PDF está vazio: não tem nenhum byte.
+fault-pdf_not_a_pdf = Isto não é um PDF: não há “%PDF-” nos seus primeiros 1024 bytes.
+fault-document_twice = Indique os bytes do PDF ou o caminho do seu arquivo, mas não ambos.
+fault-attachment_twice = Indique path ou base64, mas não ambos.
+fault-attachment_missing = É necessário indicar path ou base64.
+fault-file_name_missing = Um anexo indicado como base64 precisa de um file_name.
+fault-base64_bad = Isto não é base64.
+fault-type_bad = { $type } não é um tipo MIME como application/pdf.
+fault-type_composite = { $type } não pode ser enviado como tipo de um anexo; use application/octet-stream.
+fault-body_twice = Indique body, ou então body_html junto com body_text.
+fault-body_text_missing = body_html precisa de body_text ao lado, para leitores que não mostram HTML.
+fault-body_html_missing = body_text acompanha body_html; use body para texto apenas.
+fault-idempotency_key_bad = A chave é formada por 1 a { $limit } caracteres ASCII visíveis.
+fault-no_randomness = O sistema não forneceu os números aleatórios de que cada e-mail precisa. Tente novamente.
+
+fault-key_invalid = A chave não corresponde a 32 bytes em base64.
+fault-passphrase_empty = A frase secreta está vazia.
+fault-ca_file_unreadable = O arquivo de certificados não pode ser lido: { $detail }.
+fault-ca_file_invalid = Um certificado deste arquivo não pode ser usado: { $detail }.
+fault-ca_file_empty = Não há nenhum certificado neste arquivo. Ele deve estar no formato PEM.
+fault-store_empty = O caminho do arquivo de configurações está vazio.
+fault-program_name_empty = O nome do programa está vazio.
+fault-locale_invalid = Isto não é um código de idioma como en, ro ou pt-BR.
+fault-text_syntax = O texto { $id } não está escrito em Fluent, na linha { $line }: { $detail }.
+fault-text_unknown = Não há nenhum texto com o identificador { $id } (linha { $line }).
+fault-text_twice = O texto { $id } aparece duas vezes (linha { $line }).
+fault-text_word = O texto { $id } (linha { $line }) usa { $word }, que não existe para ele.
+fault-hello_name_invalid = Isto não é um nome de host que possa ser enviado com EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] Isto não é o endereço de um proxy. Exemplos: socks5://proxy.example.com:1080 ou http://user:password@proxy.example.com:3128, ou ainda a palavra environment.
+   *[other] A variável de ambiente { $variable } não é o endereço de um proxy. Exemplos: socks5://proxy.example.com:1080 ou http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Proxies com { $scheme }:// não podem ser usados aqui: indique um com socks5:// ou http://.
+   *[other] A variável de ambiente { $variable } indica um proxy com { $scheme }://, que não pode ser usado aqui: indique um com socks5:// ou http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] O nome de login ou a senha do proxy não pode ser usado: cada um tem no máximo 255 bytes e nenhuma quebra de linha, e os caracteres especiais dos endereços web são escritos como neles, por exemplo %40 em vez de @.
+   *[other] O nome de login ou a senha do proxy na variável de ambiente { $variable } não pode ser usado: cada um tem no máximo 255 bytes e nenhuma quebra de linha, e os caracteres especiais dos endereços web são escritos como neles, por exemplo %40 em vez de @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+   *[other] { $count } campos precisam da sua atenção. O primeiro é { $label }: { $message }
+}
+email-faults = O e-mail não pode ser enviado assim. { $message }
+not_configured = O e-mail ainda não está configurado. Preencha primeiro as configurações de e-mail.
+
+## The store
+
+protection-memory = As configurações são mantidas apenas na memória e desaparecem quando { $program } é fechado.
+protection-given_key = A senha está criptografada no arquivo de configurações com uma chave guardada por { $program }.
+protection-passphrase = A senha está criptografada no arquivo de configurações com uma chave criada a partir de uma frase secreta.
+protection-keychain = A senha está criptografada no arquivo de configurações com uma chave do cofre de senhas do sistema.
+protection-key_file = A senha está criptografada no arquivo de configurações. A chave está ao lado, num arquivo que só esta pessoa pode ler neste computador: quem puder ler os dois arquivos pode ler a senha.
+
+store-damaged = O arquivo de configurações { $path } está danificado ({ $detail }). Foi deixado como está. Apague as configurações e insira-as novamente, ou restaure o arquivo a partir de uma cópia de segurança.
+store-tampered = O arquivo de configurações { $path } foi alterado por algo que não é { $program }. Por segurança, não é usado e foi deixado como está. Apague as configurações e insira-as novamente, ou restaure o arquivo a partir de uma cópia de segurança.
+store-wrong_key = O arquivo de configurações { $path } não pode ser aberto com esta chave ({ $detail }). Foi deixado como está.
+store-newer = O arquivo de configurações { $path } foi escrito por uma versão mais recente de { $program }. Foi deixado como está. Atualize { $program }.
+store-no_folder = A pasta { $path } do arquivo de configurações não pode ser usada: { $detail }.
+store-unreadable = O arquivo de configurações { $path } não pode ser lido: { $detail }.
+store-unwritable = Não foi possível gravar as configurações em { $path }: { $detail }. As configurações anteriores continuam válidas.
+store-busy = Neste momento, outro programa grava as configurações em { $path }. Tente novamente.
+store-key_file_exposed = O arquivo de chave { $path } pode ser lido por outras pessoas que usam este computador, portanto não protege nada. Permita a leitura apenas ao dono do arquivo.
+store-key_missing = Falta o arquivo de chave { $path }, que abre as configurações. Restaure-o a partir de uma cópia de segurança, ou apague as configurações e insira-as novamente.
+store-no_keychain = O cofre de senhas do sistema não pode ser usado: { $detail }.
+
+## The Email button
+
+kind-invoice = Fatura
+kind-quote = Orçamento
+kind-order = Pedido
+kind-credit_note = Nota de crédito
+kind-delivery_note = Nota de entrega
+kind-receipt = Recibo
+kind-reminder = Lembrete de pagamento
+kind-statement = Extrato de conta
+kind-payslip = Recibo de salário
+kind-report = Relatório
+kind-document = Documento
+button-subject = { $document }
+button-subject_from = { $document } de { $sender }
+button-body =
+    Olá, { $name },
+
+    Segue em anexo: { $document }.
+button-body_no_name =
+    Olá,
+
+    Segue em anexo: { $document }.
+button-closing =
+    Cordialmente,
+    { $sender }
+
+## The test mail
+
+test_subject = E-mail de teste de { $program }
+test_body =
+    Este é um e-mail de teste de { $program }.
+
+    Se conseguir lê-lo, as suas configurações de e-mail funcionam.
+
+## Progress
+
+step-turn = Espera pelo envio de outros e-mails
+step-name = Procura do servidor
+step-connect = Conexão
+step-proxy = Conexão através do proxy
+step-tls = Criptografia da conexão
+step-greeting = Saudação ao servidor
+step-login = Autenticação
+step-sender = Indicação do remetente
+step-recipient = Indicação dos destinatários
+step-content = Envio
+step-verdict = Espera pela resposta do servidor
+
+## What happened
+
+problem-accepted = O servidor aceitou o e-mail.
+problem-accepted_partly = O servidor aceitou o e-mail para alguns dos destinatários e recusou os outros.
+test-accepted = As configurações funcionam: o servidor aceitou um e-mail de teste para { $recipient }.
+problem-name_not_found = O servidor { $host } não foi encontrado. O e-mail não foi enviado.
+problem-name_lookup_failed = Não foi possível procurar o nome { $host }: parece não haver conexão à internet. O e-mail não foi enviado.
+problem-no_route = Não há caminho deste computador para { $host }: a rede está sem funcionar ou não está conectada. O e-mail não foi enviado.
+problem-connection_refused = { $host } recusou a conexão na porta { $port }. O e-mail não foi enviado.
+problem-connection_failed = Não foi possível estabelecer a conexão com { $host } na porta { $port }. O e-mail não foi enviado.
+problem-timed_out = { $step ->
+    [name] Não foi possível encontrar o nome { $host } a tempo. O e-mail não foi enviado.
+    [connect] { $host } não responde na porta { $port }. O e-mail não foi enviado.
+    [content] { $host } deixou de receber o e-mail antes que estivesse completo. Não foi enviado.
+   *[other] { $host } deixou de responder. O e-mail não foi enviado.
+}
+problem-out_of_time = O envio demorou mais do que o permitido. O e-mail não foi enviado.
+problem-disconnected = { $step ->
+    [content] { $host } fechou a conexão antes que o e-mail estivesse completo. Não foi enviado.
+   *[other] { $host } fechou a conexão. O e-mail não foi enviado.
+}
+problem-name_not_found-proxy = O proxy { $proxy } não foi encontrado. O e-mail não foi enviado.
+problem-name_lookup_failed-proxy = Não foi possível procurar o nome do proxy { $proxy }: parece não haver conexão de rede. O e-mail não foi enviado.
+problem-no_route-proxy = Não há caminho deste computador para o proxy { $proxy }: a rede está sem funcionar ou não está conectada. O e-mail não foi enviado.
+problem-connection_refused-proxy = O proxy { $proxy } recusou a conexão. O e-mail não foi enviado.
+problem-connection_failed-proxy = Não foi possível estabelecer a conexão com o proxy { $proxy }. O e-mail não foi enviado.
+problem-timed_out-proxy = { $step ->
+    [name] Não foi possível encontrar o nome do proxy { $proxy } a tempo. O e-mail não foi enviado.
+    [connect] O proxy { $proxy } não responde. O e-mail não foi enviado.
+   *[other] O proxy { $proxy } não estabeleceu a tempo a conexão com { $host }. O e-mail não foi enviado.
+}
+problem-disconnected-proxy = O proxy { $proxy } fechou a conexão em vez de estabelecer a conexão com { $host }. O e-mail não foi enviado.
+problem-bad_reply-proxy = A resposta recebida de { $proxy } não é a de um proxy do tipo configurado. O e-mail não foi enviado.
+problem-proxy_login_refused = O proxy { $proxy } pede um nome de login e uma senha, ou outros diferentes dos configurados. O e-mail não foi enviado.
+problem-proxy_failed = O proxy { $proxy } não estabeleceu a conexão com { $host } na porta { $port }. O e-mail não foi enviado.
+problem-bad_reply = A resposta recebida de { $host } na porta { $port } não é a que se esperava. O e-mail não foi enviado.
+
+problem-tls_failed = Não foi possível estabelecer uma conexão criptografada com { $host }. Não foi enviada nenhuma senha, nem o e-mail.
+problem-tls_not_spoken = { $host } não usa TLS desde o início na porta { $port }. Não foi enviada nenhuma senha, nem o e-mail.
+problem-tls_too_old = { $host } só conhece uma criptografia antiga demais para ser segura. Não foi enviada nenhuma senha, nem o e-mail.
+problem-tls_not_offered = { $host } não oferece criptografia na porta { $port }. Não foi enviada nenhuma senha, nem o e-mail.
+problem-tls_refused = { $host } recusou iniciar a criptografia. Não foi enviada nenhuma senha, nem o e-mail.
+problem-bytes_before_tls = Algo no caminho até { $host } interferiu no início da criptografia. Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_untrusted = O certificado de { $host } não vem de uma autoridade em que este computador confia. Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_expired = O certificado de { $host } expirou ({ $expires }). Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_not_yet_valid = O certificado de { $host } só é válido a partir desta data: { $begins }. Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] O certificado que { $host } mostra pertence a outro nome ({ $names }). Não foi enviada nenhuma senha, nem o e-mail.
+   *[other] O certificado que { $host } mostra não é para este nome. Não foi enviada nenhuma senha, nem o e-mail.
+}
+problem-certificate_invalid = O certificado de { $host } não é aceitável. Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_changed = { $host } mostra um certificado diferente do que foi aprovado antes. Não foi enviada nenhuma senha, nem o e-mail.
+problem-login_in_clear = A conexão com { $host } não é criptografada, por isso a senha não foi enviada. O e-mail também não.
+problem-login_server_unproven = { $host } não provou que conhece a sua senha; é possível que alguém esteja no meio do caminho. A senha e o e-mail não foram enviados.
+
+problem-encryption_required = { $host } exige uma conexão criptografada. O e-mail não foi enviado.
+problem-login_refused = { $host } não aceitou o nome de login e a senha. O e-mail não foi enviado.
+problem-login_not_offered = { $host } não aceita autenticação na porta { $port }, mas está configurado um nome de login. O e-mail não foi enviado.
+problem-login_unsupported = { $host } não oferece nenhuma forma de autenticação por senha conhecida por { $program }. O e-mail não foi enviado.
+problem-login_required = { $host } exige autenticação antes de aceitar e-mails. O e-mail não foi enviado.
+problem-http_unauthorized = O serviço web recusou o acesso. O e-mail não foi enviado.
+
+problem-server_busy = { $host } não aceita e-mails deste computador neste momento. O e-mail não foi enviado.
+problem-login_deferred = { $host } não conseguiu verificar a autenticação neste momento. O e-mail não foi enviado.
+problem-sender_deferred = { $host } não aceita e-mails de { $sender } neste momento. O e-mail não foi enviado.
+problem-recipient_deferred = { $host } não aceita e-mails para { $recipient } neste momento. O e-mail não foi enviado a ninguém.
+problem-recipient_deferred-copy = { $host } não aceita neste momento e-mails para { $recipient }, que é o seu endereço para cópias. O e-mail não foi enviado a ninguém.
+problem-content_deferred = { $host } não aceitou o e-mail neste momento. Não foi enviado.
+problem-http_busy = O serviço web está ocupado demais neste momento. O e-mail não foi enviado.
+
+problem-server_refused = { $host } recusou comunicar com este computador. O e-mail não foi enviado.
+problem-sender_refused = { $host } não aceita e-mails de { $sender }. O e-mail não foi enviado.
+problem-recipient_refused = { $host } recusou o destinatário { $recipient }. O e-mail não foi enviado a ninguém.
+problem-recipient_refused-copy = { $host } recusou { $recipient }, que é o seu endereço para cópias. O e-mail não foi enviado a ninguém.
+problem-content_refused = { $host } recusou o e-mail. Não foi enviado.
+problem-too_large = { $limit_known ->
+    [yes] O e-mail é grande demais: tem { $size }, e { $host } aceita no máximo { $limit }. Não foi enviado.
+   *[other] O e-mail é grande demais para { $host }. Não foi enviado.
+}
+problem-address_not_supported = { $host } não consegue tratar um endereço que tenha antes do @ letras diferentes de A a Z. O e-mail não foi enviado.
+problem-http_refused = O serviço web comunicou um erro.
+problem-http_not_found = Não há nenhum serviço de e-mail neste endereço web. O e-mail não foi enviado.
+problem-http_redirected = O serviço web quer enviar o documento para outro endereço, o que não é feito por segurança. O e-mail não foi enviado.
+
+problem-file_changed = O arquivo do documento foi alterado, substituído ou eliminado antes que o e-mail estivesse completo. Não foi enviado.
+problem-file_unreadable = O arquivo do documento não pôde ser lido. O e-mail não foi enviado.
+
+problem-no_verdict = O e-mail foi transmitido por completo para { $host }, mas não se sabe se o servidor o aceitou. Pode ter sido entregue ou não, e não é enviado novamente de forma automática.
+problem-canceled = O envio foi cancelado. Nada foi enviado.
+problem-internal = Algo falhou dentro de mailbutton. É um erro de mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Verifique se o nome do servidor está bem escrito ou procure-o nas páginas de ajuda do seu provedor.
+advice-check_host_and_port = Verifique o nome do servidor e a porta nas páginas de ajuda do seu provedor; as portas habituais são 587 e 465.
+advice-check_internet = Verifique se este computador tem acesso à internet, por exemplo abrindo uma página web.
+advice-check_proxy = Verifique o proxy { $proxy } nas configurações de { $program } ou pergunte a quem o configurou.
+advice-check_proxy_login = Verifique o nome de login e a senha do proxy { $proxy } nas configurações de { $program }.
+advice-ask_proxy = Peça a quem cuida do proxy { $proxy } que permita conexões com { $host } na porta { $port } e mostre-lhe esta mensagem.
+advice-firewall = Verifique se um firewall ou antivírus bloqueia { $program }, permitindo-o ali ou pausando a proteção de e-mail durante um teste.
+advice-other_program = Experimente as mesmas configurações no Thunderbird: se também falharem ali, a causa está nas configurações ou no provedor; se ali funcionarem, algo bloqueia { $program }.
+advice-other_network = Experimente outra rede, por exemplo o ponto de acesso (hotspot) do seu telefone.
+advice-try_again = Tente novamente dentro de um minuto.
+advice-fewer_at_once = Envie menos e-mails de cada vez ou espere até que os outros sejam enviados.
+advice-try_later = Tente novamente mais tarde; a mensagem do servidor talvez indique quando.
+advice-check_limits = Verifique quantos e-mails o seu provedor permite por hora e por dia.
+advice-port_25_blocked = Use a porta 587 em vez da 25, que a maioria dos provedores de internet bloqueia.
+advice-mode_of_465 = Defina a criptografia como Automática: a porta 465 usa TLS desde o início.
+advice-try_auto = Defina a criptografia como Automática e tente novamente.
+advice-mode_of_587 = Defina a criptografia como Automática: a porta { $port } começa sem criptografia e muda com STARTTLS.
+advice-try_587 = Use a porta 587 com a criptografia Automática.
+advice-try_465 = Use a porta 465 com a criptografia Automática.
+advice-ask_provider = Pergunte ao seu provedor ou administrador e mostre-lhe esta mensagem.
+advice-server_must_update = Peça ao administrador do servidor que ative TLS 1.2 ou 1.3.
+advice-other_server = Use outro servidor de e-mail, se o seu provedor tiver um.
+advice-check_clock = Verifique a data e a hora deste computador.
+advice-renew_certificate = Peça ao administrador do servidor que renove o certificado.
+advice-accept_certificate = Aceite este certificado, mas apenas se o servidor for seu e a impressão digital for a que o administrador lhe der.
+advice-compare_certificate = Pergunte ao administrador do servidor se o certificado foi renovado e compare a impressão digital antes de aceitá-lo.
+advice-use_certificate_name = Use como nome do servidor o nome para o qual o certificado foi emitido, se for o do seu provedor.
+advice-intercepted = Desative a análise de e-mail do antivírus: ele coloca o seu próprio certificado no lugar do certificado de { $provider }.
+advice-use_tls = Defina a criptografia como Automática.
+advice-allow_insecure_login = Permita a senha sem criptografia apenas se o servidor estiver na sua própria rede e não tiver criptografia.
+
+advice-app_password-gmail = Use uma senha de app: na sua Conta Google, ative a verificação em duas etapas em Segurança, abra depois Senhas de app, crie uma para { $program } e insira-a aqui no lugar da sua senha normal.
+advice-app_password-yahoo = Use uma senha de app: abra a página Segurança da conta do Yahoo (login.yahoo.com/account/security), escolha Gerar senha de app, escolha Outro, escreva { $program }, clique em Gerar e copie-a para o campo da senha.
+advice-app_password-icloud = Use uma senha específica de app: inicie sessão em account.apple.com, abra Início de sessão e segurança, escolha Senhas específicas de apps, crie uma para { $program } e insira-a aqui no lugar da sua senha normal.
+advice-app_password = Use uma senha de app, pois { $provider } não aceita aqui a sua senha normal: as suas páginas de ajuda explicam como criar uma.
+advice-app_password-two_steps = Use uma senha de app se a verificação em duas etapas estiver ativada em { $provider }: as suas páginas de ajuda explicam como criar uma.
+advice-app_password-any = Use uma senha de app se o seu provedor tiver verificação em duas etapas: nesse caso, ele não aceita aqui a sua senha normal.
+advice-password_login_off = Peça ao seu administrador que permita a autenticação por senha para esta caixa de correio (“SMTP autenticado”): { $provider } vai deixar de aceitá-la e, sem ela, nenhuma senha funciona aqui.
+advice-other_account = Use outra conta de e-mail para enviar: { $provider } já não permite a autenticação de programas com uma senha.
+advice-full_address = Use o seu endereço de e-mail completo como nome de login: é o que a maioria dos provedores exige.
+advice-check_key = Verifique o nome de login e a chave: { $provider } pede uma chave criada no seu site, não a senha usada para iniciar sessão nele.
+advice-check_login = Verifique o nome de login e a senha iniciando sessão no site do seu provedor.
+advice-login_off = Apague o nome de login se este servidor não precisar de autenticação.
+advice-enter_login = Insira o nome de login e a senha da sua conta de e-mail.
+advice-check_token = Verifique o token de acesso dado pelo operador do serviço web.
+advice-check_sender = Envie a partir do endereço que corresponde a esta conta ou peça ao provedor que permita { $sender } como endereço alternativo (alias).
+advice-check_recipient = Verifique se o endereço do destinatário está bem escrito.
+advice-check_relay = Insira o nome de login e a senha da sua conta de e-mail: sem autenticação, a maioria dos servidores só aceita e-mails para os seus próprios endereços.
+advice-check_content = Verifique no e-mail o que o servidor aponta na sua mensagem.
+advice-make_smaller = Reduza o tamanho dos anexos ou envie-os em vários e-mails.
+advice-send_link = Envie em vez disso um link para o documento.
+advice-plain_address = Peça ao destinatário um endereço que tenha apenas as letras de A a Z ou use um provedor que aceite esse tipo de endereço.
+advice-check_url = Verifique o endereço do serviço web com o seu operador.
+advice-ask_relay = Pergunte ao operador do serviço web e mostre-lhe esta mensagem.
+advice-complete_file = Envie o e-mail de novo quando o arquivo do documento estiver completo e nada mais escrever nele.
+advice-check_file = Verifique se o arquivo do documento pode ser aberto e envie o e-mail de novo.
+advice-ask_recipient = Pergunte ao destinatário se o e-mail chegou antes de enviá-lo de novo.
+advice-look_in_sent = Veja na pasta de e-mails enviados da sua caixa de correio: muitos provedores colocam ali uma cópia do que foi enviado.
+advice-report_bug = Comunique este problema ao fabricante de { $program }.

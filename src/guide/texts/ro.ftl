@@ -1,0 +1,423 @@
+### Every text that reaches a person, in Romanian. { $program } is the host program's name and may stand in any of them.
+
+## The form
+
+group-server = Trimitere
+field-protocol = Trimitere prin
+choice-protocol-smtp = Furnizorul meu de e-mail (SMTP)
+choice-protocol-http = Un serviciu web (releu HTTP)
+help-protocol = De cele mai multe ori se alege furnizorul de e-mail.
+field-http_server = Adresa serviciului web
+help-http_server = Adresa pe care v-a dat-o operatorul serviciului web.
+placeholder-http_server = https://email.example.com/
+field-http_token = Token de acces
+help-http_token = Doar dacă operatorul serviciului web v-a dat unul.
+field-smtp_host = Server SMTP
+help-smtp_host = Numele serverului prin care furnizorul dumneavoastră trimite e-mailurile, de exemplu smtp.gmail.com, smtp.mail.yahoo.com sau smtp.office365.com.
+placeholder-smtp_host = smtp.example.com
+field-smtp_port = Port
+help-smtp_port = De obicei 465 sau 587. Îl găsiți în paginile de ajutor ale furnizorului.
+placeholder-smtp_port = 587
+field-smtp_security = Criptare
+help-smtp_security = Varianta automată se potrivește aproape oricărui server: TLS pe portul 465, STARTTLS pe toate celelalte porturi. O conexiune care nu poate fi criptată nu este folosită.
+choice-smtp_security-auto = Automată (recomandată)
+choice-smtp_security-tls = TLS de la început (de obicei pe portul 465)
+choice-smtp_security-starttls = STARTTLS (de obicei pe portul 587)
+choice-smtp_security-none = Fără criptare: totul circulă la vedere
+field-allow_insecure_login = Trimite parola necriptată
+help-allow_insecure_login = Parola poate fi citită de oricine se află pe traseul până la server. Doar pentru un server din rețeaua dumneavoastră.
+field-username = Nume de utilizator
+help-username = Adesea este adresa de e-mail completă. Lăsați câmpul gol dacă serverul nu cere autentificare.
+placeholder-username = nume@example.com
+field-email_address = Adresă de e-mail
+help-email_address = Adresa de la care se trimit e-mailurile dumneavoastră.
+placeholder-email_address = nume@example.com
+field-password = Parolă
+help-password = Parola acestui cont de e-mail. Dacă este deja salvată una, lăsați câmpul gol ca să rămână aceeași.
+help-password-app_password = { $provider } cere aici o parolă pentru aplicații, nu parola obișnuită.
+help-password-two_steps = Dacă verificarea în doi pași este activată, { $provider } cere aici o parolă pentru aplicații, nu parola obișnuită.
+help-password-not_for_long = { $provider } renunță la conectarea cu parolă a programelor de e-mail. Dacă testul este refuzat, rugați administratorul să o permită („SMTP autentificat”, în engleză „Authenticated SMTP”).
+help-password-key = { $provider } cere aici o cheie, creată pe site-ul său.
+help-password-no_password = { $provider } nu mai permite programelor să se conecteze cu o parolă. Folosiți un alt cont de e-mail pentru trimitere.
+field-sender_name = Numele expeditorului
+help-sender_name = Numele pe care îl văd cei cărora le scrieți, de obicei numele firmei.
+field-send_copy = Trimite o copie a fiecărui e-mail la această adresă
+help-send_copy = Pentru arhiva dumneavoastră. Cei cărora le scrieți nu o văd.
+field-copy_to = Adresă pentru copii
+help-copy_to = Mai multe adrese se separă prin virgulă.
+placeholder-copy_to = arhiva@example.com
+field-different_reply_to = Primesc răspunsurile la altă adresă decât cea de la care trimit
+help-different_reply_to = Răspunsurile ajung atunci la adresa de mai jos.
+field-reply_to = Adresă pentru răspunsuri
+help-reply_to = Mai multe adrese se separă prin virgulă.
+placeholder-reply_to = birou@example.com
+field-allow_untrusted_certificate = Acceptă certificatul propriu al acestui server
+help-allow_untrusted_certificate = Doar pentru un server al dumneavoastră, cu certificat autosemnat. Faceți testul, comparați amprenta afișată și acceptați certificatul.
+field-trusted_certificate = Amprenta certificatului
+help-trusted_certificate = SHA-256. Se completează când acceptați certificatul afișat de test; de atunci este acceptat doar acel certificat.
+button-test = Testează setările de e-mail
+button-update = Actualizează
+button-email = E-mail
+
+why_not-fields = Mai sunt câmpuri de completat sau de corectat.
+
+## What is wrong with a setting, and with anything else that was given
+
+warning-port_25 = Portul 25 este destinat e-mailurilor dintre servere și mulți furnizori de internet îl blochează. Folosiți 587 sau 465, dacă furnizorul de e-mail le oferă.
+warning-no_encryption = E-mailurile dumneavoastră și documentele din ele pot fi citite de oricine se află pe traseu.
+warning-own_certificate = Este acceptat doar certificatul care are această amprentă. Când serverul primește unul nou, faceți din nou testul și acceptați-l.
+
+fault-required = Acest câmp este obligatoriu.
+fault-required-http_server = Introduceți adresa serviciului web.
+fault-required-smtp_host = Introduceți numele serverului SMTP al furnizorului.
+fault-required-smtp_port = Introduceți portul: la cei mai mulți furnizori, 587 sau 465.
+fault-required-email_address = Introduceți adresa de e-mail de la care trimiteți.
+fault-required-password = Introduceți parola acestui cont.
+fault-required-copy_to = Introduceți adresa la care ajung copiile sau debifați caseta care o cere.
+fault-required-reply_to = Introduceți adresa la care trebuie să ajungă răspunsurile.
+fault-required-trusted_certificate = Faceți testul și acceptați certificatul afișat sau debifați caseta care îl cere.
+fault-password_again = Serverul, portul, criptarea sau numele de utilizator nu mai sunt cele pentru care a fost salvată parola. Introduceți parola din nou.
+fault-password_without_username = Introduceți numele de utilizator pentru această parolă sau ștergeți parola.
+fault-choice_unknown = { $value } nu este una dintre variante: { $choices }.
+fault-host_has_scheme = Ștergeți „{ $scheme }”: aici se scrie doar numele serverului, de exemplu smtp.example.com.
+fault-host_has_port = Ștergeți de aici „:{ $port }”: portul are câmpul lui.
+fault-host_has_path = Ștergeți tot ce urmează de la „/” încolo: aici se scrie doar numele serverului.
+fault-host_has_space = Numele unui server nu conține spații.
+fault-host_is_address = Aceasta este o adresă de e-mail. Aici este nevoie de numele serverului, de exemplu smtp.example.com.
+fault-host_invalid = Acesta nu este numele unui server. Un nume de server arată astfel: smtp.example.com.
+fault-port_invalid = Portul este un număr întreg de la 1 la 65535; de obicei 587 sau 465.
+fault-url_invalid = Aceasta nu este o adresă web. O adresă web arată astfel: https://email.example.com/.
+fault-url_not_web = Aici pot fi folosite doar adrese cu https://.
+fault-url_not_secure = Documentul ar circula necriptat: folosiți https:// în loc de http://.
+fault-url_has_login = Scoateți numele și parola din adresă: tokenul are câmpul lui.
+fault-username_control = Numele de utilizator conține un sfârșit de rând sau alt caracter invizibil. Tastați-l din nou, în loc să îl lipiți.
+fault-secret_control = Textul conține un sfârșit de rând sau alt caracter invizibil. Tastați-l din nou, în loc să îl lipiți.
+fault-fingerprint_invalid = O amprentă SHA-256 are 64 de cifre, de la 0 la 9 și de la A la F.
+fault-insecure_login = Fără criptare, parola ar circula la vedere. Alegeți altă criptare sau bifați această casetă, dacă așa doriți.
+fault-established_provider = Debifați această casetă: { $provider } are un certificat recunoscut și, dacă acesta este refuzat, parola ar ajunge la cineva de pe traseu.
+fault-too_long_text = Textul este prea lung: numărul maxim de caractere este { $limit }.
+
+fault-too_long = Sunt prea mulți octeți: { $bytes }, iar limita este { $limit }.
+fault-bad_json = Acesta nu este JSON: eroarea este la rândul { $line }, coloana { $column }.
+fault-wrong_type = Aici trebuie să fie { $expected }, dar este { $found }.
+fault-out_of_range = Valoarea trebuie să fie de la { $least } la { $most }.
+fault-unknown_key = Această cheie nu există.
+fault-unknown_key_near = Această cheie nu există. Este vorba de { $nearest }?
+
+call-faults = { $place }: { $message }
+call-null_argument = { $argument ->
+    [pdf] pdf este NULL, iar email_json nu conține document.path: dați octeții PDF-ului sau calea fișierului său.
+   *[other] { $argument } este NULL.
+}
+call-bad_utf8 = { $argument } nu este UTF-8: primul octet greșit se află la poziția { $position }.
+call-null_with_length = { $argument } este NULL, dar lungimea sa în octeți este { $length }.
+call-bad_length = { $argument } are lungimea în octeți { $bytes }, mai mult decât poate copia acest calculator în memorie.
+fault-key_needs_store = Nu are efect fără un fișier cu setări.
+fault-one_key_only = Se poate da doar una dintre key, passphrase și keychain.
+fault-wrong_type_expected = Aici trebuie să fie { $expected }.
+
+fault-control_character = Textul conține un caracter care nu poate fi trimis ({ $character }), de exemplu un sfârșit de rând. Tastați-l din nou, în loc să îl lipiți.
+fault-bidi_character = Textul conține un caracter invizibil care schimbă direcția scrierii ({ $character }). Tastați-l din nou, în loc să îl lipiți.
+
+fault-address_empty = Aici lipsește o adresă.
+fault-address_no_at = { $address } nu este o adresă de e-mail: lipsește „@”.
+fault-address_several_at = { $address } nu este o adresă de e-mail: are mai mult de un „@”.
+fault-address_missing_separator = { $address }: puneți o virgulă între două adrese.
+fault-address_no_local = { $address } nu este o adresă de e-mail: lipsește partea dinainte de „@”.
+fault-address_no_domain = { $address } nu este o adresă de e-mail: lipsește partea de după „@”.
+fault-address_space = { $address } nu este o adresă de e-mail: conține un spațiu.
+fault-address_invisible_character = Adresa conține un caracter invizibil ({ $character }). Tastați-o din nou, în loc să o lipiți.
+fault-address_local_too_long = Partea dinainte de „@” este prea lungă: numărul de octeți este { $bytes }, iar limita este { $limit }.
+fault-address_too_long = Adresa este prea lungă: numărul de octeți este { $bytes }, iar limita este { $limit }.
+fault-address_bad_domain = { $domain } nu este domeniul unei adrese de e-mail.
+fault-address_bad_local = { $local } nu poate sta înainte de „@” într-o adresă de e-mail.
+fault-mailbox_quote = { $text }: lipsește un semn de ghilimele.
+fault-mailbox_bracket = { $text }: adresa trebuie să stea între „<” și „>”.
+fault-mailbox_text_after_address = { $text }: după „>” nu poate urma nimic.
+fault-mailbox_missing_separator = { $text }: puneți o virgulă între două adrese.
+fault-too_many_recipients = Sunt prea mulți destinatari pentru un singur e-mail: { $number }, iar limita este { $limit }.
+fault-one_address_only = Introduceți o singură adresă.
+fault-no_recipients = Introduceți cel puțin un destinatar.
+fault-header_too_long = Textul este prea lung pentru un e-mail: numărul de octeți este { $bytes }, iar limita este { $limit }.
+fault-file_name_empty = Fișierul are nevoie de un nume.
+fault-file_name_dots = „{ $name }” nu este un nume de fișier.
+fault-file_name_separator = Un nume de fișier nu poate conține „{ $character }”.
+fault-file_name_encoded_word = Un nume de fișier nu poate conține „=?”: unele programe de e-mail ar afișa alt nume.
+fault-file_name_too_long = Numele fișierului este prea lung: numărul de octeți este { $bytes }, iar limita este { $limit }.
+fault-file_missing = Fișierul { $path } nu există.
+fault-file_is_folder = { $path } este un folder, nu un fișier.
+fault-file_not_regular = { $path } nu este un fișier obișnuit.
+fault-file_changed = Fișierul { $path } s-a modificat în timp ce era citit. Încercați din nou când este complet.
+fault-file_unreadable = Fișierul { $path } nu poate fi citit: { $error }.
+fault-files_too_large = Documentul și atașamentele sunt prea mari împreună: limita în octeți este { $limit }.
+fault-files_no_memory = Nu este destulă memorie; octeți necesari: { $bytes }.
+fault-pdf_empty = PDF-ul este gol: nu conține niciun octet.
+fault-pdf_not_a_pdf = Acesta nu este un PDF: „%PDF-” nu apare în primii 1.024 de octeți.
+fault-document_twice = Se pot da fie octeții PDF-ului, fie calea fișierului său, nu amândouă.
+fault-attachment_twice = Se poate da fie path, fie base64, nu amândouă.
+fault-attachment_missing = Trebuie dat fie path, fie base64.
+fault-file_name_missing = Un atașament dat ca base64 are nevoie de file_name.
+fault-base64_bad = Acesta nu este base64.
+fault-type_bad = { $type } nu este un tip media, precum application/pdf.
+fault-type_composite = { $type } nu poate fi trimis ca tip al unui atașament; folosiți application/octet-stream.
+fault-body_twice = Se poate da fie body, fie body_html împreună cu body_text.
+fault-body_text_missing = body_html are nevoie și de body_text, pentru programele de e-mail care nu afișează HTML.
+fault-body_html_missing = body_text se folosește împreună cu body_html; pentru text simplu folosiți body.
+fault-idempotency_key_bad = Cheia este formată din caractere ASCII vizibile; numărul lor este de la 1 la { $limit }.
+fault-no_randomness = Sistemul nu a furnizat numere aleatoare, de care orice e-mail are nevoie. Încercați din nou.
+
+fault-key_invalid = Cheia nu are 32 de octeți în base64.
+fault-passphrase_empty = Fraza de acces este goală.
+fault-ca_file_unreadable = Fișierul cu certificate nu poate fi citit: { $detail }.
+fault-ca_file_invalid = Un certificat din acest fișier nu poate fi folosit: { $detail }.
+fault-ca_file_empty = În acest fișier nu este niciun certificat. Fișierul trebuie să fie în format PEM.
+fault-store_empty = Calea fișierului cu setări este goală.
+fault-program_name_empty = Numele programului este gol.
+fault-locale_invalid = Aceasta nu este o etichetă de limbă, cum sunt en, ro sau pt-BR.
+fault-text_syntax = Textul { $id } nu este scris corect în Fluent, la rândul { $line }: { $detail }.
+fault-text_unknown = Nu există niciun text cu identificatorul { $id } (rândul { $line }).
+fault-text_twice = Textul { $id } apare de două ori (rândul { $line }).
+fault-text_word = Textul { $id } (rândul { $line }) folosește { $word }, care nu există pentru el.
+fault-hello_name_invalid = Acesta nu este un nume de gazdă care poate fi trimis cu EHLO.
+fault-proxy_invalid = { $variable ->
+    [none] Aceasta nu este adresa unui proxy. Ea arată astfel: socks5://proxy.example.com:1080 sau http://user:password@proxy.example.com:3128, ori este cuvântul environment.
+   *[other] Variabila de mediu { $variable } nu este adresa unui proxy. Ea arată astfel: socks5://proxy.example.com:1080 sau http://user:password@proxy.example.com:3128.
+}
+fault-proxy_unsupported = { $variable ->
+    [none] Proxyurile cu { $scheme }:// nu pot fi folosite aici: dați unul cu socks5:// sau http://.
+   *[other] Variabila de mediu { $variable } indică un proxy cu { $scheme }://, care nu poate fi folosit aici: dați unul cu socks5:// sau http://.
+}
+fault-proxy_login_invalid = { $variable ->
+    [none] Numele de utilizator sau parola pentru proxy nu pot fi folosite: fiecare are cel mult 255 de octeți, fără sfârșituri de rând, iar caracterele speciale din adresele web se scriu ca acolo, de exemplu %40 pentru @.
+   *[other] Numele de utilizator sau parola pentru proxy din variabila de mediu { $variable } nu pot fi folosite: fiecare are cel mult 255 de octeți, fără sfârșituri de rând, iar caracterele speciale din adresele web se scriu ca acolo, de exemplu %40 pentru @.
+}
+
+settings-faults = { $count ->
+    [one] { $label }: { $message }
+    [few] { $count } câmpuri trebuie completate sau corectate. Primul este { $label }: { $message }
+   *[other] { $count } de câmpuri trebuie completate sau corectate. Primul este { $label }: { $message }
+}
+email-faults = E-mailul nu poate fi trimis astfel. { $message }
+not_configured = E-mailul nu este configurat încă. Completați mai întâi setările de e-mail.
+
+## The store
+
+protection-memory = Setările sunt păstrate doar în memorie și se pierd la închiderea programului { $program }.
+protection-given_key = Parola este criptată în fișierul cu setări, cu o cheie pe care o păstrează { $program }.
+protection-passphrase = Parola este criptată în fișierul cu setări, cu o cheie obținută dintr-o frază de acces.
+protection-keychain = Parola este criptată în fișierul cu setări, cu o cheie din portcheiul sistemului.
+protection-key_file = Parola este criptată în fișierul cu setări. Cheia se află într-un fișier de lângă acesta, pe care îl poate citi doar acest utilizator: cine poate citi ambele fișiere poate citi și parola.
+
+store-damaged = Fișierul cu setări { $path } este deteriorat ({ $detail }). A fost lăsat așa cum este. Ștergeți setările și introduceți-le din nou sau restaurați fișierul dintr-o copie de rezervă.
+store-tampered = Fișierul cu setări { $path } a fost modificat din afara programului { $program }. Din motive de siguranță nu este folosit și a fost lăsat așa cum este. Ștergeți setările și introduceți-le din nou sau restaurați fișierul dintr-o copie de rezervă.
+store-wrong_key = Fișierul cu setări { $path } nu poate fi deschis cu această cheie ({ $detail }). A fost lăsat așa cum este.
+store-newer = Fișierul cu setări { $path } a fost scris de o versiune mai nouă a programului { $program }. A fost lăsat așa cum este. Actualizați { $program }.
+store-no_folder = Folderul { $path } pentru fișierul cu setări nu poate fi folosit: { $detail }.
+store-unreadable = Fișierul cu setări { $path } nu poate fi citit: { $detail }.
+store-unwritable = Setările nu au putut fi salvate în { $path }: { $detail }. Rămân valabile setările anterioare.
+store-busy = Alt program salvează chiar acum setările în { $path }. Încercați din nou.
+store-key_file_exposed = Fișierul cu cheia { $path } poate fi citit de alți utilizatori ai acestui calculator, așa că nu protejează nimic. Permiteți citirea lui doar proprietarului.
+store-key_missing = Fișierul cu cheia { $path }, care deschide setările, lipsește. Restaurați-l dintr-o copie de rezervă sau ștergeți setările și introduceți-le din nou.
+store-no_keychain = Portcheiul sistemului nu poate fi folosit: { $detail }.
+
+## The Email button
+
+kind-invoice = Factură
+kind-quote = Ofertă
+kind-order = Comandă
+kind-credit_note = Factură storno
+kind-delivery_note = Aviz de însoțire a mărfii
+kind-receipt = Chitanță
+kind-reminder = Înștiințare de plată
+kind-statement = Extras de cont
+kind-payslip = Fluturaș de salariu
+kind-report = Raport
+kind-document = Document
+button-subject = { $document }
+button-subject_from = { $document } de la { $sender }
+button-body =
+    Bună ziua, { $name },
+
+    Vă transmitem atașat: { $document }.
+button-body_no_name =
+    Bună ziua,
+
+    Vă transmitem atașat: { $document }.
+button-closing =
+    Cu stimă,
+    { $sender }
+
+## The test mail
+
+test_subject = E-mail de test de la { $program }
+test_body =
+    Acesta este un e-mail de test de la { $program }.
+
+    Dacă îl puteți citi, setările dumneavoastră de e-mail funcționează.
+
+## Progress
+
+step-turn = Așteptarea trimiterii altor e-mailuri
+step-name = Căutarea serverului
+step-connect = Conectarea
+step-proxy = Conectarea prin proxy
+step-tls = Criptarea conexiunii
+step-greeting = Schimbul de saluturi cu serverul
+step-login = Autentificarea
+step-sender = Indicarea expeditorului
+step-recipient = Indicarea destinatarilor
+step-content = Trimiterea
+step-verdict = Așteptarea răspunsului serverului
+
+## What happened
+
+problem-accepted = Serverul a acceptat e-mailul.
+problem-accepted_partly = Serverul a acceptat e-mailul pentru o parte dintre destinatari și i-a refuzat pe ceilalți.
+test-accepted = Setările funcționează: serverul a acceptat un e-mail de test către { $recipient }.
+problem-name_not_found = Serverul { $host } nu a fost găsit. E-mailul nu a fost trimis.
+problem-name_lookup_failed = Serverul { $host } nu a putut fi căutat: se pare că nu există conexiune la internet. E-mailul nu a fost trimis.
+problem-no_route = De la acest calculator nu se poate ajunge la { $host }: rețeaua nu funcționează sau nu este conectată. E-mailul nu a fost trimis.
+problem-connection_refused = Serverul { $host } a refuzat conexiunea pe portul { $port }. E-mailul nu a fost trimis.
+problem-connection_failed = Nu s-a putut stabili o conexiune cu { $host } pe portul { $port }. E-mailul nu a fost trimis.
+problem-timed_out = { $step ->
+    [name] Serverul { $host } nu a putut fi căutat la timp. E-mailul nu a fost trimis.
+    [connect] Serverul { $host } nu răspunde pe portul { $port }. E-mailul nu a fost trimis.
+    [content] Serverul { $host } s-a oprit din preluarea e-mailului înainte ca acesta să fie complet. Nu a fost trimis.
+   *[other] Serverul { $host } nu a mai răspuns. E-mailul nu a fost trimis.
+}
+problem-out_of_time = Trimiterea a durat mai mult decât era permis. E-mailul nu a fost trimis.
+problem-disconnected = { $step ->
+    [content] Serverul { $host } a închis conexiunea înainte ca e-mailul să fie complet. Nu a fost trimis.
+   *[other] Serverul { $host } a închis conexiunea. E-mailul nu a fost trimis.
+}
+problem-name_not_found-proxy = Proxyul { $proxy } nu a fost găsit. E-mailul nu a fost trimis.
+problem-name_lookup_failed-proxy = Proxyul { $proxy } nu a putut fi căutat: se pare că nu există conexiune la rețea. E-mailul nu a fost trimis.
+problem-no_route-proxy = De la acest calculator nu se poate ajunge la proxyul { $proxy }: rețeaua nu funcționează sau nu este conectată. E-mailul nu a fost trimis.
+problem-connection_refused-proxy = Proxyul { $proxy } a refuzat conexiunea. E-mailul nu a fost trimis.
+problem-connection_failed-proxy = Nu s-a putut stabili o conexiune cu proxyul { $proxy }. E-mailul nu a fost trimis.
+problem-timed_out-proxy = { $step ->
+    [name] Proxyul { $proxy } nu a putut fi căutat la timp. E-mailul nu a fost trimis.
+    [connect] Proxyul { $proxy } nu răspunde. E-mailul nu a fost trimis.
+   *[other] Proxyul { $proxy } nu s-a conectat la timp la { $host }. E-mailul nu a fost trimis.
+}
+problem-disconnected-proxy = Proxyul { $proxy } a închis conexiunea în loc să se conecteze la { $host }. E-mailul nu a fost trimis.
+problem-bad_reply-proxy = Răspunsul primit de la { $proxy } nu este cel al unui proxy de tipul setat. E-mailul nu a fost trimis.
+problem-proxy_login_refused = Proxyul { $proxy } cere un nume de utilizator și o parolă sau altele decât cele setate. E-mailul nu a fost trimis.
+problem-proxy_failed = Proxyul { $proxy } nu s-a conectat la { $host } pe portul { $port }. E-mailul nu a fost trimis.
+problem-bad_reply = Răspunsul primit de la { $host } pe portul { $port } nu este cel așteptat. E-mailul nu a fost trimis.
+
+problem-tls_failed = Nu s-a putut stabili o conexiune criptată cu { $host }. Nu s-au trimis nici parola, nici e-mailul.
+problem-tls_not_spoken = Serverul { $host } nu folosește TLS de la început pe portul { $port }. Nu s-au trimis nici parola, nici e-mailul.
+problem-tls_too_old = Serverul { $host } cunoaște doar o criptare prea veche pentru a fi sigură. Nu s-au trimis nici parola, nici e-mailul.
+problem-tls_not_offered = Serverul { $host } nu oferă criptare pe portul { $port }. Nu s-au trimis nici parola, nici e-mailul.
+problem-tls_refused = Serverul { $host } a refuzat să înceapă criptarea. Nu s-au trimis nici parola, nici e-mailul.
+problem-bytes_before_tls = Pe traseul până la { $host }, ceva a intervenit la începutul criptării. Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_untrusted = Certificatul serverului { $host } nu este emis de o autoritate în care acest calculator are încredere. Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_expired = Certificatul serverului { $host } a expirat ({ $expires }). Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_not_yet_valid = Certificatul serverului { $host } este valabil abia de la { $begins }. Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_wrong_name = { $names_known ->
+    [yes] Certificatul prezentat de { $host } este emis pentru alt nume ({ $names }). Nu s-au trimis nici parola, nici e-mailul.
+   *[other] Certificatul prezentat de { $host } nu este emis pentru acest nume. Nu s-au trimis nici parola, nici e-mailul.
+}
+problem-certificate_invalid = Certificatul serverului { $host } nu poate fi acceptat. Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_changed = Serverul { $host } prezintă alt certificat decât cel pe care l-ați acceptat. Nu s-au trimis nici parola, nici e-mailul.
+problem-login_in_clear = Conexiunea cu { $host } nu este criptată, de aceea parola nu a fost trimisă. Nici e-mailul nu a fost trimis.
+problem-login_server_unproven = Serverul { $host } nu a dovedit că vă cunoaște parola, deci este posibil ca cineva să se fi interpus. Nu s-au trimis nici parola, nici e-mailul.
+
+problem-encryption_required = Serverul { $host } cere o conexiune criptată. E-mailul nu a fost trimis.
+problem-login_refused = Serverul { $host } nu a acceptat numele de utilizator și parola. E-mailul nu a fost trimis.
+problem-login_not_offered = Serverul { $host } nu oferă autentificare pe portul { $port }, dar este setat un nume de utilizator. E-mailul nu a fost trimis.
+problem-login_unsupported = Serverul { $host } nu oferă nicio metodă de autentificare cu parolă pe care { $program } o cunoaște. E-mailul nu a fost trimis.
+problem-login_required = Serverul { $host } cere autentificare înainte să preia e-mailuri. E-mailul nu a fost trimis.
+problem-http_unauthorized = Serviciul web a refuzat accesul. E-mailul nu a fost trimis.
+
+problem-server_busy = Serverul { $host } nu preia acum e-mailuri de la acest calculator. E-mailul nu a fost trimis.
+problem-login_deferred = Serverul { $host } nu a putut verifica acum autentificarea. E-mailul nu a fost trimis.
+problem-sender_deferred = Serverul { $host } nu preia acum e-mailuri de la { $sender }. E-mailul nu a fost trimis.
+problem-recipient_deferred = Serverul { $host } nu preia acum e-mailuri pentru { $recipient }. E-mailul nu a fost trimis nimănui.
+problem-recipient_deferred-copy = Serverul { $host } nu preia acum e-mailuri pentru { $recipient }, adresa dumneavoastră pentru copii. E-mailul nu a fost trimis nimănui.
+problem-content_deferred = Serverul { $host } nu a preluat acum e-mailul. Nu a fost trimis.
+problem-http_busy = Serviciul web este prea ocupat acum. E-mailul nu a fost trimis.
+
+problem-server_refused = Serverul { $host } a refuzat să comunice cu acest calculator. E-mailul nu a fost trimis.
+problem-sender_refused = Serverul { $host } nu preia e-mailuri de la { $sender }. E-mailul nu a fost trimis.
+problem-recipient_refused = Serverul { $host } a refuzat destinatarul { $recipient }. E-mailul nu a fost trimis nimănui.
+problem-recipient_refused-copy = Serverul { $host } a refuzat { $recipient }, adresa dumneavoastră pentru copii. E-mailul nu a fost trimis nimănui.
+problem-content_refused = Serverul { $host } a refuzat e-mailul. Nu a fost trimis.
+problem-too_large = { $limit_known ->
+    [yes] E-mailul este prea mare: are { $size }, iar { $host } acceptă { $limit }. Nu a fost trimis.
+   *[other] E-mailul este prea mare pentru { $host }. Nu a fost trimis.
+}
+problem-address_not_supported = Serverul { $host } nu acceptă o adresă care are înainte de @ alte litere decât A–Z. E-mailul nu a fost trimis.
+problem-http_refused = Serviciul web a semnalat o eroare.
+problem-http_not_found = La această adresă web nu există un serviciu de e-mail. E-mailul nu a fost trimis.
+problem-http_redirected = Serviciul web cere ca documentul să fie trimis mai departe la altă adresă, ceea ce nu se face, din motive de siguranță. E-mailul nu a fost trimis.
+
+problem-file_changed = Fișierul documentului a fost modificat, înlocuit sau șters înainte ca e-mailul să fie complet. Nu a fost trimis.
+problem-file_unreadable = Fișierul documentului nu a putut fi citit. E-mailul nu a fost trimis.
+
+problem-no_verdict = E-mailul a fost trimis în întregime către { $host }, dar nu se știe dacă a fost acceptat. Poate că a ajuns, poate că nu; nu este trimis din nou automat.
+problem-canceled = Trimiterea a fost anulată. Nu s-a trimis nimic.
+problem-internal = Ceva nu a funcționat corect în mailbutton. Este o eroare a programului mailbutton.
+
+## What to do: each begins with what to do
+
+advice-check_host = Verificați dacă numele serverului este scris corect sau căutați-l în paginile de ajutor ale furnizorului.
+advice-check_host_and_port = Verificați numele serverului și portul în paginile de ajutor ale furnizorului; porturile obișnuite sunt 587 și 465.
+advice-check_internet = Verificați dacă acest calculator este conectat la internet, de exemplu deschizând o pagină web.
+advice-check_proxy = Verificați proxyul { $proxy } în setările programului { $program } sau întrebați persoana care l-a configurat.
+advice-check_proxy_login = Verificați numele de utilizator și parola pentru proxyul { $proxy } în setările programului { $program }.
+advice-ask_proxy = Rugați persoana care se ocupă de proxyul { $proxy } să permită conexiunile către { $host } pe portul { $port } și arătați-i acest mesaj.
+advice-firewall = Verificați dacă un firewall sau un program antivirus blochează { $program }, adăugându-l acolo la excepții sau oprind protecția e-mailului pe durata unui test.
+advice-other_program = Încercați aceleași setări în Thunderbird: dacă nici acolo nu funcționează, cauza este la setări sau la furnizor; dacă acolo funcționează, ceva blochează { $program }.
+advice-other_network = Încercați altă rețea, de exemplu hotspotul telefonului.
+advice-try_again = Încercați din nou peste un minut.
+advice-fewer_at_once = Trimiteți mai puține e-mailuri în același timp sau așteptați să fie trimise celelalte.
+advice-try_later = Încercați din nou mai târziu; răspunsul serverului poate preciza când.
+advice-check_limits = Verificați câte e-mailuri permite furnizorul pe oră și pe zi.
+advice-port_25_blocked = Folosiți portul 587 în loc de 25, pe care majoritatea furnizorilor de internet îl blochează.
+advice-mode_of_465 = Alegeți criptarea automată: portul 465 folosește TLS de la început.
+advice-try_auto = Alegeți criptarea automată și încercați din nou.
+advice-mode_of_587 = Alegeți criptarea automată: portul { $port } începe necriptat și trece la criptare cu STARTTLS.
+advice-try_587 = Folosiți portul 587 cu criptare automată.
+advice-try_465 = Folosiți portul 465 cu criptare automată.
+advice-ask_provider = Întrebați furnizorul sau administratorul și arătați-i acest mesaj.
+advice-server_must_update = Rugați administratorul serverului să activeze TLS 1.2 sau 1.3.
+advice-other_server = Folosiți alt server de e-mail, dacă furnizorul are unul.
+advice-check_clock = Verificați data și ora acestui calculator.
+advice-renew_certificate = Rugați administratorul serverului să reînnoiască certificatul.
+advice-accept_certificate = Acceptați acest certificat, dar numai dacă serverul este al dumneavoastră și amprenta este cea pe care v-o dă administratorul lui.
+advice-compare_certificate = Întrebați administratorul serverului dacă certificatul a fost reînnoit și comparați amprenta înainte să îl acceptați.
+advice-use_certificate_name = Folosiți ca nume al serverului numele pentru care este emis certificatul, dacă este al furnizorului dumneavoastră.
+advice-intercepted = Dezactivați scanarea e-mailurilor în programul antivirus: acesta pune certificatul propriu în locul celui de la { $provider }.
+advice-use_tls = Alegeți criptarea automată.
+advice-allow_insecure_login = Permiteți parola necriptată numai dacă serverul se află în rețeaua dumneavoastră și nu are criptare.
+
+advice-app_password-gmail = Folosiți o parolă pentru aplicații: în Contul Google, la Securitate, activați verificarea în doi pași, deschideți Parole pentru aplicații, creați una pentru { $program } și introduceți-o aici în locul parolei obișnuite.
+advice-app_password-yahoo = Folosiți o parolă pentru aplicații: deschideți pagina Securitatea contului de la Yahoo (login.yahoo.com/account/security), alegeți Generați parola aplicației, alegeți Altele, scrieți { $program }, apăsați Generați și copiați parola în câmpul pentru parolă.
+advice-app_password-icloud = Folosiți o parolă specifică aplicației: conectați-vă la account.apple.com, deschideți Autentificare și securitate, alegeți Parole specifice aplicațiilor, creați una pentru { $program } și introduceți-o aici în locul parolei obișnuite.
+advice-app_password = Folosiți o parolă pentru aplicații, deoarece { $provider } nu acceptă aici parola obișnuită: paginile sale de ajutor arată cum se creează.
+advice-app_password-two_steps = Folosiți o parolă pentru aplicații dacă verificarea în doi pași este activată la { $provider }: paginile sale de ajutor arată cum se creează.
+advice-app_password-any = Folosiți o parolă pentru aplicații dacă furnizorul are verificare în doi pași: atunci nu acceptă aici parola obișnuită.
+advice-password_login_off = Rugați administratorul să permită conectarea cu parolă pentru această căsuță de e-mail („SMTP autentificat”, în engleză „Authenticated SMTP”): { $provider } o dezactivează, iar fără ea nu funcționează aici nicio parolă.
+advice-other_account = Folosiți un alt cont de e-mail pentru trimitere: { $provider } nu mai permite programelor să se conecteze cu o parolă.
+advice-full_address = Folosiți ca nume de utilizator adresa de e-mail completă: cei mai mulți furnizori o cer.
+advice-check_key = Verificați numele de utilizator și cheia: { $provider } cere o cheie creată pe site-ul său, nu parola cu care vă conectați acolo.
+advice-check_login = Verificați numele de utilizator și parola, conectându-vă pe site-ul furnizorului.
+advice-login_off = Ștergeți numele de utilizator dacă acest server nu cere autentificare.
+advice-enter_login = Introduceți numele de utilizator și parola contului dumneavoastră de e-mail.
+advice-check_token = Verificați tokenul de acces pe care vi l-a dat operatorul serviciului web.
+advice-check_sender = Trimiteți de la adresa contului sau cereți furnizorului să permită { $sender } ca alias.
+advice-check_recipient = Verificați dacă adresa destinatarului este scrisă corect.
+advice-check_relay = Introduceți numele de utilizator și parola contului dumneavoastră de e-mail: fără autentificare, cele mai multe servere preiau e-mailuri doar pentru utilizatorii lor.
+advice-check_content = Verificați în e-mail ceea ce semnalează serverul în răspunsul său.
+advice-make_smaller = Micșorați atașamentele sau trimiteți-le în mai multe e-mailuri.
+advice-send_link = Trimiteți în schimb un link către document.
+advice-plain_address = Cereți destinatarului o adresă numai cu litere de la A la Z sau folosiți un furnizor care acceptă asemenea adrese.
+advice-check_url = Verificați adresa serviciului web împreună cu operatorul acestuia.
+advice-ask_relay = Întrebați operatorul serviciului web și arătați-i acest mesaj.
+advice-complete_file = Trimiteți e-mailul din nou când fișierul documentului este complet și nimic nu mai scrie în el.
+advice-check_file = Verificați dacă fișierul documentului poate fi deschis și trimiteți e-mailul din nou.
+advice-ask_recipient = Întrebați destinatarul dacă a primit e-mailul înainte să îl trimiteți din nou.
+advice-look_in_sent = Căutați în folderul Trimise al căsuței de e-mail: mulți furnizori pun acolo o copie a ceea ce s-a trimis.
+advice-report_bug = Raportați acest lucru producătorului programului { $program }.
