@@ -37,15 +37,15 @@ struct Document {
 }
 
 pub fn button(account: &Account, json: Value) -> Answer {
-    let texts = &account.texts;
     let mut faults = Faults::new();
+    let texts = &account.texts_for(&json, &mut faults);
     let document = Object::new(json, "document_json", &mut faults)
         .map(Object::outermost)
         .map(|object| read(texts, object, &mut faults));
     let (Some(document), true) = (document, faults.is_empty()) else {
         return fault::refuse(texts, &faults, Status::BadEmail);
     };
-    let (state, sender) = match account.settings() {
+    let (state, sender) = match account.settings(texts) {
         Ok(settings) => (state(texts, true, None), sender_name(&settings)),
         // Before the settings are saved there is no button; where they cannot be used, it says so.
         Err(answer) => {
@@ -109,6 +109,8 @@ fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
         body: object.text("body", faults),
         file_name: object.text("file_name", faults),
     };
+    // Looked at before, so that what is wrong is told in that language.
+    object.take("locale");
     object.end(faults);
     document
 }
@@ -118,17 +120,17 @@ fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
     let Document { title, recipient_name, to, subject, body, file_name } = document;
     let subject = subject.unwrap_or_else(|| match sender {
         Some(sender) => {
-            texts.with("button-subject_from", &[("document", title.clone()), ("sender", sender.to_owned())])
+            texts.plain("button-subject_from", &[("document", title.clone()), ("sender", sender.to_owned())])
         }
-        None => texts.with("button-subject", &[("document", title.clone())]),
+        None => texts.plain("button-subject", &[("document", title.clone())]),
     });
     let body = body.unwrap_or_else(|| {
         let words = [("document", title.clone()), ("name", recipient_name.unwrap_or_default())];
         let greeting = if words[1].1.is_empty() { "button-body_no_name" } else { "button-body" };
-        let mut text = texts.with(greeting, &words);
+        let mut text = texts.plain(greeting, &words);
         if let Some(sender) = sender {
             text.push_str("\n\n");
-            text.push_str(&texts.with("button-closing", &[("sender", sender.to_owned())]));
+            text.push_str(&texts.plain("button-closing", &[("sender", sender.to_owned())]));
         }
         text
     });

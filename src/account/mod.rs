@@ -18,7 +18,7 @@ use once_cell::race::OnceBox;
 use serde_json::Value;
 
 use crate::form::{self, Purpose, Route, Schemas, Sheet, Stored, Values};
-use crate::guide::{Providers, Texts};
+use crate::guide::{Locale, Providers, Texts};
 use crate::input::Faults;
 use crate::reply::{Answer, Reply, Status};
 use crate::store::{Saved, Store, StoreError};
@@ -203,21 +203,36 @@ impl Account {
         send::document(self, json, pdf).unwrap_or_else(Reply::ready)
     }
 
-    fn step_texts(&self) -> Arc<StepTexts> {
-        Arc::clone(self.step_texts.get_or_init(|| Box::new(Arc::new(StepTexts::new(&self.texts)))))
+    /// The texts for a call, in the language of its `locale` if it has one.
+    fn texts_for(&self, json: &Value, faults: &mut Faults) -> Arc<Texts> {
+        let Some(tag) = json.get("locale").filter(|tag| !tag.is_null()) else { return Arc::clone(&self.texts) };
+        if let Some(locale) = tag.as_str().and_then(Locale::parse) {
+            return Arc::new(self.texts.in_locale(&locale));
+        }
+        faults.push(Fault::program("locale", "locale_invalid"));
+        Arc::clone(&self.texts)
+    }
+
+    /// Kept for the account's own language.
+    fn step_texts(&self, texts: &Arc<Texts>) -> Arc<StepTexts> {
+        let make = || Arc::new(StepTexts::new(texts));
+        if !Arc::ptr_eq(texts, &self.texts) {
+            return make();
+        }
+        Arc::clone(self.step_texts.get_or_init(|| Box::new(make())))
     }
 
     /// The saved settings, ready for use. What is saved is looked at each time; checked, only where it is not what it was.
-    fn settings(&self) -> Result<Arc<form::Settings>, Answer> {
-        let saved = self.store.load().map_err(|error| saved::failed(&self.texts, &error))?;
+    fn settings(&self, texts: &Texts) -> Result<Arc<form::Settings>, Answer> {
+        let saved = self.store.load().map_err(|error| saved::failed(texts, &error))?;
         let Some(saved) = saved else {
             self.ready.store(None);
-            return Err(saved::not_configured(&self.texts));
+            return Err(saved::not_configured(texts));
         };
         if let Some(ready) = self.ready.load().as_deref().filter(|ready| ready.is_of(&saved)) {
             return Ok(Arc::clone(&ready.settings));
         }
-        let settings = self.checked(&saved::values(&saved), Some(&saved::stored(&saved)), Purpose::Save)?;
+        let settings = self.checked(texts, &saved::values(&saved), Some(&saved::stored(&saved)), Purpose::Save)?;
         let settings = Arc::new(settings);
         self.ready.store(Some(Arc::new(Ready { saved, settings: Arc::clone(&settings) })));
         Ok(settings)
@@ -229,9 +244,15 @@ impl Account {
         is_named || self.providers.of_host(host).is_some_and(|provider| provider.chunks_well)
     }
 
-    fn checked(&self, values: &Values, stored: Option<&Stored>, purpose: Purpose) -> Result<form::Settings, Answer> {
+    fn checked(
+        &self,
+        texts: &Texts,
+        values: &Values,
+        stored: Option<&Stored>,
+        purpose: Purpose,
+    ) -> Result<form::Settings, Answer> {
         let checked = form::check(&self.providers, values, stored, purpose);
-        let refuse = || fault::refuse(&self.texts, &checked.faults, Status::BadSettings);
+        let refuse = || fault::refuse(texts, &checked.faults, Status::BadSettings);
         let mut settings = checked.settings.ok_or_else(refuse)?;
         if let Route::Smtp { server, .. } = &mut settings.route
             && self.chunks_well(&server.host)
@@ -270,14 +291,14 @@ mod tests {
     fn settings_are_checked_once_for_each_time_that_they_are_saved() {
         let account = Account::open(Some(r#"{"chunking": ["two.example.com"]}"#)).unwrap();
         save(&account, "one.example.com");
-        let one = account.settings().unwrap();
-        assert!(Arc::ptr_eq(&one, &account.settings().unwrap()));
+        let one = account.settings(&account.texts).unwrap();
+        assert!(Arc::ptr_eq(&one, &account.settings(&account.texts).unwrap()));
         save(&account, "two.example.com");
-        let two = account.settings().unwrap();
+        let two = account.settings(&account.texts).unwrap();
         assert_eq!((host(&one), host(&two)), ("one.example.com", "two.example.com"));
         assert!(matches!(&two.route, Route::Smtp { server, .. } if server.chunks_well));
         account.settings_clear();
-        assert_eq!(account.settings().unwrap_err().reason, "not_configured");
+        assert_eq!(account.settings(&account.texts).unwrap_err().reason, "not_configured");
         assert!(account.ready.load().is_none(), "the password goes with the settings");
     }
 
@@ -288,10 +309,10 @@ mod tests {
         let options = format!(r#"{{"store": "{}"}}"#, folder.join("settings").display());
         let (one, other) = (Account::open(Some(&options)).unwrap(), Account::open(Some(&options)).unwrap());
         save(&one, "one.example.com");
-        let before = one.settings().unwrap();
-        assert!(Arc::ptr_eq(&before, &one.settings().unwrap()), "the same bytes are not checked again");
+        let before = one.settings(&one.texts).unwrap();
+        assert!(Arc::ptr_eq(&before, &one.settings(&one.texts).unwrap()), "the same bytes are not checked again");
         save(&other, "two.example.com");
-        assert_eq!(host(&one.settings().unwrap()), "two.example.com");
+        assert_eq!(host(&one.settings(&one.texts).unwrap()), "two.example.com");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

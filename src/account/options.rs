@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::form::host_name;
-use crate::guide::{Provider, Providers, Texts};
+use crate::guide::{BadText, Catalogue, Locale, Provider, Providers, Texts, WhyBadText, read_catalogue};
 use crate::input::{Blame, Fault, Faults, Object, parse};
 use crate::reply::{Answer, Status};
 use crate::secret::Secret;
@@ -17,9 +18,14 @@ use crate::transport::{BadRoots, CONNECTIONS, Deadlines, Network, Proxy, Roots, 
 
 use super::{fault, saved};
 
-const MAX_OPTIONS: usize = 64 * 1024;
+/// Room for the texts of a dozen languages.
+const MAX_OPTIONS: usize = 1024 * 1024;
+/// A file of texts that is no Fluent at all has a fault in each line.
+const MOST_BAD_TEXTS: usize = 20;
 /// More connections at a time than any provider takes from one account.
 const MOST_CONNECTIONS: u64 = 64;
+/// A stranger's text is not told whole.
+const LONGEST_TAG: usize = 40;
 /// A day: longer deadlines are mistakes.
 const LONGEST_DEADLINE: u64 = 24 * 60 * 60 * 1000;
 
@@ -64,7 +70,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
     } else if let Err(fault) = crate::email::check_header_text("program_name", &program) {
         faults.push(fault);
     }
-    let texts = Texts::new(&program);
+    let texts = texts(&program, &mut object, &mut faults);
     let path = object.text("store", &mut faults);
     if path.as_deref().is_some_and(str::is_empty) {
         faults.push(Fault::program("store", "store_empty"));
@@ -88,6 +94,49 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         Some(path) => Store::file(Path::new(&path), key).map_err(|error| saved::failed(&texts, &error))?,
     };
     Ok(Options { texts, store, providers, network })
+}
+
+fn texts(program: &str, object: &mut Object, faults: &mut Faults) -> Texts {
+    let given = object.object("texts", faults).map(Object::into_members).unwrap_or_default();
+    let own = given.into_iter().filter_map(|(language, source)| own_texts(&language, &source, faults)).collect();
+    let texts = Texts::with_own(program, own);
+    let Some(tag) = object.text("locale", faults) else { return texts };
+    if let Some(locale) = Locale::parse(&tag) {
+        return texts.in_locale(&locale);
+    }
+    faults.push(Fault::program("locale", "locale_invalid"));
+    texts
+}
+
+/// The host's texts for one language.
+fn own_texts(language: &str, source: &Value, faults: &mut Faults) -> Option<Catalogue> {
+    let shown: String = language.chars().filter(char::is_ascii_graphic).take(LONGEST_TAG).collect();
+    let place = format!("texts.{shown}");
+    let Some(locale) = Locale::parse(language) else {
+        faults.push(Fault::program(place, "locale_invalid"));
+        return None;
+    };
+    let Some(source) = source.as_str() else {
+        faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text"));
+        return None;
+    };
+    match read_catalogue(&locale, source) {
+        Ok(catalogue) => Some(catalogue),
+        Err(bad) => {
+            faults.extend(bad.into_iter().take(MOST_BAD_TEXTS).map(|bad| bad_text(&place, bad)));
+            None
+        }
+    }
+}
+
+fn bad_text(place: &str, bad: BadText) -> Fault {
+    let fault = match bad.why {
+        WhyBadText::Syntax(detail) => Fault::program(place, "text_syntax").with("detail", detail),
+        WhyBadText::Unknown => Fault::program(place, "text_unknown"),
+        WhyBadText::Twice => Fault::program(place, "text_twice"),
+        WhyBadText::Word(word) => Fault::program(place, "text_word").with("word", word),
+    };
+    fault.with("id", bad.id).with("line", bad.line.to_string())
 }
 
 fn key_source(object: &mut Object, has_store: bool, faults: &mut Faults) -> KeySource {

@@ -26,28 +26,29 @@ pub fn document(
     json: Value,
     pdf: impl FnOnce() -> Result<Option<Bytes>, Fault>,
 ) -> Result<Reply, Answer> {
-    let texts = &account.texts;
-    let refuse = |faults: &[Fault]| fault::refuse(texts, faults, Status::BadEmail);
-    let (document, mut faults) = match pdf() {
-        Ok(document) => (document, Faults::new()),
+    let mut faults = Faults::new();
+    let texts = account.texts_for(&json, &mut faults);
+    let refuse = |faults: &[Fault]| fault::refuse(&texts, faults, Status::BadEmail);
+    let document = pdf().unwrap_or_else(|fault| {
         // What is wrong with the email is told together with what is wrong with the document.
-        Err(fault) => (Some(Bytes::new()), vec![fault]),
-    };
+        faults.push(fault);
+        Some(Bytes::new())
+    });
     let names_file = json.pointer("/document/path").is_some_and(|path| !path.is_null());
     if document.is_none() && !names_file {
         return Err(fault::bad_argument(Some(account), "null_argument", &[("argument", "pdf".to_owned())]));
     }
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
-    let settings = account.settings()?.as_ref().clone();
+    let settings = account.settings(&texts)?.as_ref().clone();
     let total = email.total.or(account.network.deadlines.total);
     let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
-    start(account, Work { delivery, total, tested: None, has_transcript: false })
+    start(account, Work { texts, delivery, total, tested: None, has_transcript: false })
 }
 
 pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
-    let texts = &account.texts;
     let mut faults = Faults::new();
+    let texts = account.texts_for(&json, &mut faults);
     let mut unsaved = None;
     let (mut to, mut total, mut has_transcript) = (None, None, false);
     if let Some(mut object) = Object::new(json, "test_json", &mut faults).map(Object::outermost) {
@@ -55,17 +56,18 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         to = object.text("to", &mut faults).and_then(|text| one_mailbox(&text, &mut faults));
         total = object.number("total_ms", 1, 86_400_000, &mut faults).map(Duration::from_millis);
         has_transcript = object.flag("transcript", &mut faults).unwrap_or_default();
+        object.take("locale");
         object.end(&mut faults);
     }
     if !faults.is_empty() {
-        return Err(fault::refuse(texts, &faults, Status::BadEmail));
+        return Err(fault::refuse(&texts, &faults, Status::BadEmail));
     }
     let mut settings = match unsaved {
-        None => account.settings()?.as_ref().clone(),
+        None => account.settings(&texts)?.as_ref().clone(),
         Some(values) => {
             // A store that cannot be read has no secret to add; values that need none can be tested all the same.
             let saved = account.store.load().ok().flatten();
-            account.checked(&values, saved.as_deref().map(saved::stored).as_ref(), Purpose::Test)?
+            account.checked(&texts, &values, saved.as_deref().map(saved::stored).as_ref(), Purpose::Test)?
         }
     };
     // A test is for the one who makes it: the archive gets no copy.
@@ -75,15 +77,15 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         (None, Route::Smtp { sender, .. }) => Mailbox { name: None, address: sender.clone() },
         (None, Route::Http(_)) => match settings.reply_to.first() {
             Some(mailbox) => mailbox.clone(),
-            None => return Err(fault::refuse(texts, &[Fault::input("reply_to", "required")], Status::BadSettings)),
+            None => return Err(fault::refuse(&texts, &[Fault::input("reply_to", "required")], Status::BadSettings)),
         },
     };
-    let email = Email::test(recipient.clone(), texts.get("test_subject"), &texts.get("test_body"));
+    let email = Email::test(recipient.clone(), texts.plain("test_subject", &[]), &texts.plain("test_body", &[]));
     let delivery =
-        Delivery::new(settings, email).map_err(|fault| fault::refuse(texts, &[fault], Status::BadSettings))?;
+        Delivery::new(settings, email).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     let total = Some(total.unwrap_or(account.network.deadlines.test));
     let tested = Some(recipient.address.as_str().to_owned());
-    start(account, Work { delivery, total, tested, has_transcript })
+    start(account, Work { texts, delivery, total, tested, has_transcript })
 }
 
 fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
@@ -98,6 +100,7 @@ fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
 
 /// One piece of work.
 struct Work {
+    texts: Arc<Texts>,
     delivery: Delivery,
     total: Option<Duration>,
     /// The recipient of a test.
@@ -108,8 +111,7 @@ struct Work {
 fn start(account: &Account, work: Work) -> Result<Reply, Answer> {
     let worker = worker(account)?;
     let (reply, job) = pending();
-    let (texts, providers) = (Arc::clone(&account.texts), Arc::clone(&account.providers));
-    let words = Words { texts, providers, steps: account.step_texts() };
+    let words = Words { providers: Arc::clone(&account.providers), steps: account.step_texts(&work.texts) };
     worker.submit(move |network| Box::pin(run(network, words, work, job)));
     Ok(reply)
 }
@@ -132,16 +134,15 @@ fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
     }
 }
 
-/// What the reply is put into words with.
+/// What the reply is put into words with, besides the texts of the work.
 struct Words {
-    texts: Arc<Texts>,
     providers: Arc<Providers>,
     steps: Arc<StepTexts>,
 }
 
 async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
-    let Words { texts, providers, steps } = words;
-    let Work { delivery, total, tested, has_transcript } = work;
+    let Words { providers, steps } = words;
+    let Work { texts, delivery, total, tested, has_transcript } = work;
     let job = Rc::new(job);
     let listener = {
         let job = Rc::clone(&job);

@@ -27,6 +27,8 @@ pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
     let fields: Vec<Value> = FIELDS.iter().map(of_field).collect();
     let buttons = vec![button(texts, "test", &testing.faults), button(texts, "update", &saving.faults)];
     let mut form = Map::new();
+    form.insert("locale".to_owned(), texts.locale().into());
+    form.insert("direction".to_owned(), texts.direction().into());
     form.insert("fields".to_owned(), fields.into());
     form.insert("buttons".to_owned(), buttons.into());
     form.insert("provider".to_owned(), provider.map(|it| provider::render(texts, it)).into());

@@ -10,4 +10,4 @@ mod tests;
 
 pub use advice::{Problem, Refused, Situation, explain};
 pub use providers::{AppPassword, Endpoint, Limits, Provider, Providers};
-pub use texts::Texts;
+pub use texts::{BadText, Catalogue, Locale, Texts, WhyBadText, read_catalogue};

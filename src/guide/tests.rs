@@ -116,7 +116,7 @@ fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut add = |prefix: &str, rest: &[&str]| ids.extend(rest.iter().map(|rest| format!("{prefix}{rest}")));
     for code in sources.values() {
         add("fault-", &fault_codes(code));
-        for call in ["texts.get(", "texts.with("] {
+        for call in ["texts.get(", "texts.with(", "texts.plain("] {
             add("", &literals_after(code, call));
         }
     }

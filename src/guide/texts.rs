@@ -1,28 +1,68 @@
-//! The catalogue of texts, one Fluent file a language.
+//! Every text that reaches a person: catalogues by language, and for each text the first that has it.
 
-use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use unic_langid::LanguageIdentifier;
+mod catalogue;
+mod faults;
+mod locale;
 
-const LANGUAGE: &str = "en";
-const ENGLISH: &str = include_str!("texts/en.ftl");
+#[cfg(test)]
+mod tests;
 
-/// Every text that reaches a person.
+use std::sync::Arc;
+
+use fluent_bundle::{FluentArgs, FluentValue};
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use once_cell::race::OnceBox;
+
+pub use catalogue::{BadText, Catalogue, WhyBadText};
+pub use locale::Locale;
+
+// `BUILT_IN`: the language and the Fluent file, deflated, of each catalogue in `texts`.
+include!(concat!(env!("OUT_DIR"), "/catalogues.rs"));
+
+/// What every text has in the end.
+const ENGLISH: &str = "en";
+/// Far more than any of the catalogues has.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// Parsed when its language is first asked for, once for all accounts.
+static PARSED: [OnceBox<Arc<Catalogue>>; BUILT_IN.len()] = [const { OnceBox::new() }; BUILT_IN.len()];
+
+/// The texts in one language; what that has not is English.
 pub struct Texts {
-    bundle: FluentBundle<FluentResource>,
     program: String,
+    /// The host's, by which any language is added, or single texts are replaced.
+    own: Vec<Arc<Catalogue>>,
+    /// In the order in which they are asked.
+    catalogues: Vec<Arc<Catalogue>>,
 }
 
 impl Texts {
-    /// `program` is the host's name as its users know it; every text may name it.
+    /// In English. `program` is the host's name as its users know it; every text may name it.
     pub fn new(program: &str) -> Self {
-        let mut bundle = FluentBundle::new_concurrent(vec![LANGUAGE.parse::<LanguageIdentifier>().unwrap_or_default()]);
-        // The isolation characters are for mixed directions; hosts would see them as garbage in a left-to-right language.
-        bundle.set_use_isolating(false);
-        // A broken entry leaves the others; the tests go through all of them.
-        let resource = FluentResource::try_new(ENGLISH.to_owned()).unwrap_or_else(|(resource, _)| resource);
-        bundle.add_resource_overriding(resource);
-        Self { bundle, program: program.to_owned() }
+        Self::with_own(program, Vec::new())
+    }
+
+    pub fn with_own(program: &str, own: Vec<Catalogue>) -> Self {
+        let own: Vec<_> = own.into_iter().map(Arc::new).collect();
+        let catalogues = catalogues(&own, Vec::new());
+        Self { program: program.to_owned(), own, catalogues }
+    }
+
+    /// The same for somebody who reads another language.
+    #[must_use]
+    pub fn in_locale(&self, locale: &Locale) -> Self {
+        let catalogues = catalogues(&self.own, locale.lookup());
+        Self { program: self.program.clone(), own: self.own.clone(), catalogues }
+    }
+
+    /// The language that the texts are in, which is English where the one that was asked for is not there.
+    pub fn locale(&self) -> String {
+        self.catalogues.first().map_or_else(|| ENGLISH.to_owned(), |first| first.language().to_string())
+    }
+
+    /// As HTML calls it.
+    pub fn direction(&self) -> &'static str {
+        if self.catalogues.first().is_some_and(|first| first.is_right_to_left()) { "rtl" } else { "ltr" }
     }
 
     pub fn get(&self, id: &str) -> String {
@@ -34,18 +74,19 @@ impl Texts {
         self.find(id, words).unwrap_or_else(|| id.to_owned())
     }
 
-    /// `None` where the catalogue has no such text.
+    /// For what goes into an email, where no invisible characters belong.
+    pub fn plain(&self, id: &str, words: &[(&'static str, String)]) -> String {
+        self.with(id, words).replace(['\u{2068}', '\u{2069}'], "")
+    }
+
+    /// `None` where no catalogue has such a text.
     pub fn find(&self, id: &str, words: &[(&'static str, String)]) -> Option<String> {
-        let pattern = self.bundle.get_message(id)?.value()?;
         let mut arguments = FluentArgs::new();
         arguments.set("program", self.program.as_str());
         for (name, value) in words {
-            // Plural forms are chosen by number; everything else is text, be it of digits.
-            let value = if *name == "count" { FluentValue::try_number(value) } else { value.as_str().into() };
-            arguments.set(*name, value);
+            arguments.set(*name, argument(value));
         }
-        let mut errors = Vec::new();
-        Some(self.bundle.format_pattern(pattern, Some(&arguments), &mut errors).into_owned())
+        self.catalogues.iter().find_map(|catalogue| catalogue.text(id, &arguments))
     }
 
     /// The sentence for a fault: one written for its place, else the one for its code.
@@ -54,21 +95,41 @@ impl Texts {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_catalogue_parses_whole() {
-        let resource = FluentResource::try_new(ENGLISH.to_owned());
-        assert!(resource.is_ok(), "{:?}", resource.err().map(|(_, errors)| errors));
+/// Of each language the host's own catalogue comes before the built-in one.
+fn catalogues(own: &[Arc<Catalogue>], mut languages: Vec<String>) -> Vec<Arc<Catalogue>> {
+    if languages.last().is_none_or(|last| last != ENGLISH) {
+        languages.push(ENGLISH.to_owned());
     }
+    let of = |language: &String| {
+        let own = own.iter().filter(|catalogue| catalogue.language() == &language.as_str()).cloned();
+        own.chain(built_in(language)).collect::<Vec<_>>()
+    };
+    languages.iter().flat_map(of).collect()
+}
 
-    #[test]
-    fn words_are_put_in_as_they_are() {
-        let texts = Texts::new("Ledger");
-        let text = texts.with("fault-unknown_key_near", &[("nearest", "smtp_port".to_owned())]);
-        assert!(text.contains("smtp_port") && !text.contains('\u{2068}'), "{text}");
-        assert!(texts.get("test_subject").contains("Ledger"));
+fn built_in(language: &str) -> Option<Arc<Catalogue>> {
+    let at = BUILT_IN.iter().position(|(known, _)| *known == language)?;
+    let (_, deflated) = BUILT_IN.get(at)?;
+    let parse = || {
+        let bytes = decompress_to_vec_with_limit(deflated, MAX_BYTES).unwrap_or_default();
+        let source = String::from_utf8(bytes).unwrap_or_default();
+        Box::new(Arc::new(Catalogue::built_in(language.parse().unwrap_or_default(), source)))
+    };
+    Some(Arc::clone(PARSED.get(at)?.get_or_init(parse)))
+}
+
+/// The texts that the host gives for a language, if nothing is wrong with them.
+pub fn read_catalogue(locale: &Locale, source: &str) -> Result<Catalogue, Vec<BadText>> {
+    let Some(english) = built_in(ENGLISH) else { return Err(Vec::new()) };
+    Catalogue::read(locale.language().clone(), source, &english)
+}
+
+/// Plural forms are chosen by number. A whole number reads the same as one; everything else is text.
+fn argument(value: &str) -> FluentValue<'_> {
+    let is_whole = value == "0" || (value.len() <= 15 && !value.starts_with('0'));
+    if is_whole && !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        FluentValue::try_number(value)
+    } else {
+        value.into()
     }
 }

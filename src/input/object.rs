@@ -103,6 +103,11 @@ impl Object {
         Object::new(value, self.place_of(key), faults)
     }
 
+    /// All of it, where the keys are the host's own.
+    pub fn into_members(self) -> Map<String, Value> {
+        self.map
+    }
+
     /// Every key that nobody took is a fault that names the nearest known one.
     pub fn end(self, faults: &mut Faults) {
         // A few are enough to see what is wrong, and thousands of them help nobody.

@@ -57,6 +57,20 @@ impl Host {
         Pending(unsafe { mailbutton_settings_set(self.account(), settings.as_ptr()) }).wait()
     }
 
+    /// Of the saved values, without any.
+    pub fn form(&self, values: Option<&Value>) -> Value {
+        let values = values.map(c_text);
+        let pointer = values.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_form(self.account(), pointer) }).wait()
+    }
+
+    pub fn button(&self, document: &Value) -> Value {
+        let document = c_text(document);
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_button(self.account(), document.as_ptr()) }).wait()
+    }
+
     pub fn send_document(&self, email: &Value, pdf: &[u8]) -> Pending {
         let email = c_text(email);
         // SAFETY: header rule 2.

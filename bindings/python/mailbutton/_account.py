@@ -44,6 +44,8 @@ def open(
     store: Optional[Path] = None,
     *,
     program_name: Optional[str] = None,
+    locale: Optional[str] = None,
+    texts: Optional[Mapping[str, str]] = None,
     key: Optional[str] = None,
     passphrase: Optional[str] = None,
     keychain: Optional[str] = None,
@@ -62,6 +64,8 @@ def open(
     options = {
         "store": _text(store),
         "program_name": program_name,
+        "locale": locale,
+        "texts": None if texts is None else dict(texts),
         "key": key,
         "passphrase": passphrase,
         "keychain": keychain,

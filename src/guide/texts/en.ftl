@@ -262,6 +262,11 @@ fault-program_name_empty = The program's name is empty.
 fault-key_missing = This must be given.
 fault-host_name_invalid = This is not the name of a host or a domain.
 fault-link_invalid = This is not a link that begins with https://.
+fault-locale_invalid = This is not a language tag such as en, ro or pt-BR.
+fault-text_syntax = The text { $id } is not written in Fluent, at line { $line }: { $detail }.
+fault-text_unknown = There is no text with the id { $id } (line { $line }).
+fault-text_twice = The text { $id } is there twice (line { $line }).
+fault-text_word = The text { $id } (line { $line }) names { $word }, which is not there for it.
 fault-hello_name_invalid = This is not a host name that can be sent with EHLO.
 fault-proxy_invalid = { $variable ->
     [none] This is not the address of a proxy. It looks like socks5://proxy.example.com:1080 or http://user:password@proxy.example.com:3128, or is the word environment.
