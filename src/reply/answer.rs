@@ -60,7 +60,7 @@ impl Answer {
             members.extend(self.rest.clone());
             members.extend(last);
         }
-        text(&json.to_string())
+        text(&serde_json::to_string(&json).unwrap_or_default())
     }
 }
 
