@@ -241,6 +241,66 @@ fn each_advice_is_one_sentence_that_begins_with_what_to_do() {
     }
 }
 
+/// The string literals of Rust, as they are written there.
+fn strings(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '\'', '/']) {
+        let (before, here) = rest.split_at(at);
+        let raw = before
+            .ends_with(['r', '#'])
+            .then(|| format!("\"{}", "#".repeat(before.len() - before.trim_end_matches('#').len())));
+        let length = match (here.as_bytes(), raw) {
+            ([b'/', b'/', ..], _) => here.find('\n').unwrap_or(here.len()),
+            ([b'\'', b'\\', ..], _) => 3 + here[3..].find('\'').unwrap() + 1,
+            ([b'\'', ..], _) => {
+                let character = here[1..].chars().next().map_or(0, char::len_utf8);
+                if here[1 + character..].starts_with('\'') { character + 2 } else { 1 }
+            }
+            ([b'"', ..], Some(end)) => 1 + here[1..].find(&end).unwrap() + end.len(),
+            ([b'"', ..], None) => {
+                let mut escaped = false;
+                let end = here[1..].find(|c| {
+                    let is_end = c == '"' && !escaped;
+                    escaped = c == '\\' && !escaped;
+                    is_end
+                });
+                end.unwrap() + 2
+            }
+            _ => 1,
+        };
+        let (literal, after) = here.split_at(length);
+        found.extend(literal.strip_prefix('"').map(|text| text.trim_end_matches(['"', '#'])));
+        rest = after;
+    }
+    found
+}
+
+#[test]
+fn no_sentence_is_left_outside_the_catalogues() {
+    // What is said where there are no texts at hand: of a bug, and to a developer.
+    let known = ["Something inside mailbutton went wrong.", "This work was started before fork()"];
+    assert_eq!(
+        strings("f('\"', \"One 'two' \\\" three\"); // \"no\"\n<'a>(r#\"x\"y\"#)"),
+        ["One 'two' \\\" three", "x\"y"]
+    );
+    let is_sentence = |text: &&str| {
+        let words: Vec<_> =
+            text.split_whitespace().filter(|word| word.chars().all(|c| !"<>=\\/[]".contains(c))).collect();
+        let begins = words.first().is_some_and(|word| {
+            let mut letters = word.chars();
+            letters.next().is_some_and(char::is_uppercase) && letters.all(|c| c.is_lowercase() || c == '\'')
+        });
+        words.len() >= 3 && (begins || text.ends_with('.'))
+    };
+    let sources = sources();
+    let all: Vec<_> = sources.values().flat_map(|code| strings(code)).collect();
+    assert!(all.len() > 1000 && all.iter().filter(|text| is_sentence(text)).count() >= known.len());
+    let others: Vec<_> =
+        all.into_iter().filter(is_sentence).filter(|text| !known.iter().any(|it| text.starts_with(it))).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
 const ENDINGS: &[Ending] = &[
     Ending::Accepted,
     Ending::AcceptedPartly,

@@ -150,3 +150,8 @@ def test_other_lists_of_codes():
     ):
         codes = re.findall(pattern, source(path))
         assert codes and all(f"`{code}`" in PAGE for code in codes), (path, codes)
+
+
+def test_languages():
+    real = {path.stem for path in (ROOT / "src" / "guide" / "texts").glob("*.ftl")}
+    same(words(re.search(r"^Texts are there in (.*?)\.", PAGE, re.M | re.S)[1]), real)

@@ -175,6 +175,34 @@ fn each_advice_is_one_sentence_in_every_language() {
     }
 }
 
+/// Words of reproach. A text says what is, and what to do about it.
+#[test]
+fn no_text_blames_its_reader() {
+    const REPROACHES: &[(&str, &[&str])] = &[
+        ("ar", &["أخطأت", "خطؤك", "خاطئ"]),
+        ("de", &["falsch", "ihr fehler", "vergessen", "ungültig"]),
+        ("en", &["you failed", "wrong", "your mistake", "your fault", "you forgot", "illegal", "invalid"]),
+        ("es", &["incorrect", "equivoc", "su error", "culpa"]),
+        ("fr", &["erroné", "votre erreur", "votre faute", "oublié", "incorrect"]),
+        ("it", &["sbagliat", "errat", "suo errore", "colpa"]),
+        ("nl", &["verkeerd", "onjuist", "uw fout", "vergeten", "ongeldig"]),
+        ("pl", &["błędn", "twój błąd", "zapomn"]),
+        ("pt", &["errad", "incorret", "seu erro", "culpa"]),
+        ("ro", &["greșit", "greșeal", "eronat", "incorect", "ați uitat", "vina"]),
+    ];
+    // Of the date of a computer, and of ourselves.
+    const ALLOWED: &[&str] = &["problem-clock_wrong", "problem-internal"];
+    for File { language, patterns } in files() {
+        let (_, reproaches) = REPROACHES.iter().find(|(of, _)| *of == language).unwrap();
+        // What is said of a call is said to a developer.
+        for (id, pattern) in patterns.iter().filter(|(id, _)| !id.starts_with("call-") && !ALLOWED.contains(*id)) {
+            let text = format!("{pattern:?}").to_lowercase();
+            let found: Vec<_> = reproaches.iter().filter(|word| text.contains(*word)).collect();
+            assert!(found.is_empty(), "{language}: {id}: {found:?}");
+        }
+    }
+}
+
 #[test]
 fn romanian_is_written_with_commas_below() {
     let romanian = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/texts/ro.ftl")).unwrap();
