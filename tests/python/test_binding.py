@@ -73,6 +73,15 @@ def test_settings_survive_the_account(tmp_path, server):
         assert account.settings_get()["settings"] is None
 
 
+def test_the_texts_are_in_the_language_that_is_asked_for():
+    with mailbutton.open(locale="ro-MD", texts={"ro": "button-email = Trimite"}) as account:
+        assert account.form()["form"]["locale"] == "ro"
+        assert account.button({"kind": "invoice"})["button"]["label"] == "Trimite"
+        assert account.button({"kind": "invoice", "locale": "de"})["email"]["subject"] == "Rechnung"
+    with pytest.raises(mailbutton.BadCall, match="button-mail"):
+        mailbutton.open(texts={"ro": "button-mail = Trimite"})
+
+
 def test_a_form_follows_what_is_typed(account):
     def fields(values=None):
         return {field["key"]: field for field in account.form(values)["form"]["fields"]}
