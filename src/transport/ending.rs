@@ -3,6 +3,7 @@
 use crate::email::FileProblem;
 
 use super::certificate::CertificateFacts;
+use super::spoken::Spoken;
 
 /// A step of a session, in the words of the report. The order of a report is the order in which they happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,11 +229,15 @@ pub struct Failure {
     pub certificate: Option<Box<CertificateFacts>>,
     /// The email's size and the server's limit, in bytes, where that is the problem.
     pub size: Option<(u64, u64)>,
+    /// What the first bytes told that came, where something else was expected.
+    pub spoken: Option<Spoken>,
+    /// How long to wait before another try, in seconds, where a header says so. What words say of it is not looked at here.
+    pub retry_after: Option<u16>,
 }
 
 impl Failure {
     pub fn new(ending: Ending) -> Self {
-        Self { ending, server: None, detail: None, certificate: None, size: None }
+        Self { ending, server: None, detail: None, certificate: None, size: None, spoken: None, retry_after: None }
     }
 
     #[must_use]

@@ -357,6 +357,7 @@ async fn verdict(
     if ending != Ending::NoVerdict {
         journal.verdict_came();
     }
+    let retry_after = retry_after(&response);
     let body = timeout(network.deadlines.command, read_body(response)).await.unwrap_or_default();
     let text = if body.trim_ascii_start().first() == Some(&b'<') || body.is_empty() {
         // A web page is no message for people.
@@ -364,7 +365,14 @@ async fn verdict(
     } else {
         redactor.clean(&body)
     };
-    Err(Failure::new(ending).words(ServerWords { code: status.as_u16(), enhanced: None, text }))
+    let failure = Failure::new(ending).words(ServerWords { code: status.as_u16(), enhanced: None, text });
+    Err(Failure { retry_after, ..failure })
+}
+
+/// In seconds, at most 18 hours; its other form is a date of the relay's clock (RFC 9110 section 10.2.3).
+fn retry_after(response: &Response) -> Option<u16> {
+    let seconds: u64 = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(u16::try_from(seconds).unwrap_or(u16::MAX))
 }
 
 fn phrase(status: StatusCode) -> String {

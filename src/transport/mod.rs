@@ -11,6 +11,7 @@ mod journal;
 mod proxy;
 mod sasl;
 pub mod smtp;
+mod spoken;
 mod tls;
 mod transcript;
 mod words;
@@ -20,6 +21,7 @@ pub use deadlines::Deadlines;
 pub use ending::{Ending, Failure, Outcome, ServerWords, Step};
 pub use journal::{Found, Journal, StepRecord};
 pub use proxy::{Proxy, WhyBad};
+pub use spoken::Spoken;
 pub use tls::{BadRoots, Roots, Trust};
 
 use std::rc::Rc;

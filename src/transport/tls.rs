@@ -24,6 +24,7 @@ use super::Network;
 use super::certificate::{CertificateFacts, Fingerprint};
 use super::ending::{Ending, Failure, Step};
 use super::journal::Journal;
+use super::spoken::Listened;
 
 /// Which certificate a server may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,15 +147,16 @@ pub async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     trust: Trust,
     network: &Network,
     journal: &Journal,
-) -> Result<TlsStream<S>, Failure> {
+) -> Result<TlsStream<Listened<S>>, Failure> {
     journal.begin(Step::Tls);
     let (config, builtin_roots) = network.tls.config(trust)?;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|error| Failure::new(Ending::CertificateWrongName).detail(error.to_string()))?;
-    let stream = timeout(network.deadlines.tls, TlsConnector::from(config).connect(name, stream))
-        .await
-        .map_err(|_| Failure::new(Ending::TimedOut))?
-        .map_err(|error| handshake_failure(&error))?;
+    let stream =
+        timeout(network.deadlines.tls, TlsConnector::from(config).connect(name, Listened::new(stream)).into_fallible())
+            .await
+            .map_err(|_| Failure::new(Ending::TimedOut))?
+            .map_err(|(error, stream)| Failure { spoken: stream.spoken(), ..handshake_failure(&error) })?;
     note(&stream, builtin_roots, journal);
     Ok(stream)
 }

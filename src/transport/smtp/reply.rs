@@ -1,6 +1,7 @@
 //! Replies of a server, read from bytes (RFC 5321 section 4.2). The code alone decides; the text is for people.
 
 use super::super::ServerWords;
+use super::super::spoken::First;
 use super::super::words::Redactor;
 
 const LONGEST_LINE: usize = 64 * 1024;
@@ -101,13 +102,20 @@ pub struct ReplyParser {
     lines: Vec<Vec<u8>>,
     code: Option<u16>,
     length: usize,
+    first: First,
 }
 
 impl ReplyParser {
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.first.note(bytes);
         self.input.drain(..self.start);
         self.start = 0;
         self.input.extend_from_slice(bytes);
+    }
+
+    /// What the very first bytes were.
+    pub fn first(&self) -> First {
+        self.first
     }
 
     /// How many bytes no reply has taken yet.

@@ -140,7 +140,7 @@ struct Opening<'s> {
 impl Opening<'_> {
     async fn greet(&self, mut wire: Wire) -> Result<Session, Failure> {
         self.journal.begin(Step::Greeting);
-        let greeting = wire.reply(self.network.deadlines.command).await?;
+        let greeting = wire.greeting(self.network.deadlines.command).await?;
         if greeting.code != 220 {
             return Err(refusal(&wire, &greeting, [Ending::ServerBusy, Ending::ServerRefused]));
         }
@@ -184,7 +184,8 @@ impl Opening<'_> {
         let Session { mut wire, extensions, .. } = session;
         self.journal.begin(Step::Tls);
         if !extensions.has("STARTTLS") {
-            return Err(Ending::TlsNotOffered.into());
+            let offered = extensions.names(&self.redactor).join(" ");
+            return Err(Failure::new(Ending::TlsNotOffered).detail(offered));
         }
         let reply = match wire.command(b"STARTTLS\r\n", self.network.deadlines.command).await {
             Err(failure) if failure.ending == Ending::BadReply => return Err(Ending::BytesBeforeTls.into()),

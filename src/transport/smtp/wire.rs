@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::super::connect::Peer;
 use super::super::transcript::Transcript;
 use super::super::words::Redactor;
-use super::super::{ChannelBinding, Ending, Failure, ServerWords, Stream};
+use super::super::{ChannelBinding, Ending, Failure, ServerWords, Spoken, Stream};
 use super::reply::{BadReply, Class, Reply, ReplyParser};
 
 /// How long the rest of a reply is waited for that began in the middle of the content.
@@ -101,6 +101,12 @@ impl Wire {
     /// Nothing can be written any more; what the server said before may still be read.
     pub fn is_broken(&self) -> bool {
         self.broke.is_some()
+    }
+
+    /// The greeting. What comes instead of one tells what listens there.
+    pub async fn greeting(&mut self, limit: Duration) -> Result<Reply, Failure> {
+        let spoken = |wire: &Self| wire.parser.first().spoken().filter(|spoken| *spoken != Spoken::Smtp);
+        self.reply(limit).await.map_err(|failure| Failure { spoken: spoken(self), ..failure })
     }
 
     /// One command and its reply. Nothing may be waiting before it.
