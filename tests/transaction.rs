@@ -26,7 +26,7 @@ fn a_refused_sender_ends_the_session() {
         ("530 5.7.0 login\r\n", "LOGIN_REFUSED", "login_required", "enter_login"),
         ("552 5.3.4 too big\r\n", "REFUSED", "too_large", "make_smaller"),
         ("554 5.3.4 too big\r\n", "REFUSED", "too_large", "make_smaller"),
-        ("552 5.2.2 full\r\n", "REFUSED", "sender_refused", "check_sender"),
+        ("552 5.2.2 full\r\n", "REFUSED", "sender_refused", "free_space"),
         ("452 4.3.4 too big\r\n", "TRY_LATER", "sender_deferred", "try_later"),
     ] {
         let ended = Session::plain().run(move |peer| {

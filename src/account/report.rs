@@ -180,7 +180,7 @@ fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &F
         .and_then(|at| recipients.get(at))
         .map(|(address, role)| Refused { address, is_copy: *role == Role::Copy });
     let situation = Situation { refused, proxy: proxy.as_deref(), ..situation(providers, delivery, failure, step) };
-    let Problem { message, advice } = explain(texts, &situation);
+    let Problem { code, message, advice, wait } = explain(texts, &situation);
     let advice: Vec<Value> = advice
         .into_iter()
         .map(|advice| json!({"code": advice.code, "text": advice.text, "link": advice.link, "patch": advice.patch}))
@@ -190,6 +190,7 @@ fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &F
     let fault = json!({"key": "document.path", "code": failure.ending.reason(), "message": message});
     let is_of_email = status_of(failure.ending) == Status::BadEmail;
     Answer::new(status_of(failure.ending), failure.ending.reason(), message)
+        .with("problem", code)
         .with_some("errors", is_of_email.then(|| vec![fault]))
         .with_some("step", step.map(Step::code))
         .with("advice", advice)
@@ -197,6 +198,7 @@ fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &F
         .with_some("detail", failure.detail.clone())
         .with_some("certificate", failure.certificate.as_deref().map(certificate))
         .with_some("size", size)
+        .with_some("wait_seconds", wait.map(|wait| wait.seconds))
 }
 
 fn situation<'s>(

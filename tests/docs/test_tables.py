@@ -1,5 +1,6 @@
 """The tables of the documentation against the sources: what is new in one must be in the other."""
 
+import json
 import re
 
 from library import ROOT, Account
@@ -108,11 +109,10 @@ def test_codes_are_blamed_on_whom_the_tables_blame():
 
 
 def test_codes_of_advice():
-    code = source("guide/advice.rs")
-    real = set(re.findall(r'(?:remedy|patched)\(\s*"(\w+)"|Some\(\("(\w+)",', code))
-    lists = re.findall(r"all\(&\[(.*?)\]\)", code, re.S)
+    catalogue = json.loads((ROOT / "src" / "guide" / "problems.json").read_text())
+    lists = [*catalogue["groups"].values(), *(row["advice"] for row in catalogue["problems"])]
+    found = {each if isinstance(each, str) else each.get("code") for advice in lists for each in advice} - {None}
     listed = re.search(r"\bCodes: (.*?)\.$", PAGE, re.M | re.S)[1]
-    found = {one or other for one, other in real} | {each for text in lists for each in re.findall(r'"(\w+)"', text)}
     same(words(listed), found)
 
 

@@ -448,6 +448,107 @@ problem-no_verdict = The email was sent to { $host } completely, but it is not k
 problem-canceled = Sending was cancelled. Nothing was sent.
 problem-internal = Something inside mailbutton went wrong. This is a bug in mailbutton.
 
+# Connecting
+problem-no_network = { $host } cannot be reached, though its name is right: this computer seems to have no internet connection. The email was not sent.
+problem-blocked_on_this_computer = This computer does not allow { $program } to connect to { $host }. The email was not sent.
+problem-port_25_blocked = { $host } cannot be reached on port 25, which most internet providers block. The email was not sent.
+problem-imap_port = Port { $port } of { $host } is for receiving emails (IMAP), not for sending them. The email was not sent.
+problem-pop3_port = Port { $port } of { $host } is for receiving emails (POP3), not for sending them. The email was not sent.
+problem-web_port = Port { $port } of { $host } is for web pages, not for sending emails. The email was not sent.
+problem-not_a_mail_server = What answers on port { $port } of { $host } is not a mail server. The email was not sent.
+problem-tls_from_the_start = { $host } expects encryption from the start on port { $port }, and the settings begin without it. Neither a password nor the email was sent.
+problem-clear_at_the_start = { $host } begins without encryption on port { $port } and switches later (STARTTLS), and the settings encrypt from the start. Neither a password nor the email was sent.
+problem-port_closed = { $host } refused the connection on port { $port }, which is unusual for { $provider }: something on the way may block it. The email was not sent.
+problem-port_silent = { $host } does not answer on port { $port }: the port may be another one, or something on the way blocks it. The email was not sent.
+problem-greeting_missing = { $host } took the connection on port { $port } and then said nothing. The email was not sent.
+problem-cut_off = The connection to { $host } on port { $port } was cut off right at the start. The email was not sent.
+problem-queue_too_long = This email waited too long for the others before it. It was not sent.
+
+# Encryption
+problem-starttls_hidden = Something on the way to { $host } hides the encryption that the server offers. Neither a password nor the email was sent.
+problem-tls_not_ready = { $host } cannot encrypt the connection right now. Neither a password nor the email was sent.
+problem-client_certificate_wanted = { $host } only lets in programs that show a certificate of their own. Neither a password nor the email was sent.
+problem-intercepted_by_antivirus = An antivirus program ({ $issuer }) opened the encrypted connection to { $host } and put its own certificate into it. Neither a password nor the email was sent.
+problem-intercepted_by_firewall = The firewall of this network ({ $issuer }) opened the encrypted connection to { $host } and put its own certificate into it. Neither a password nor the email was sent.
+problem-captive_portal = Instead of { $host }, a device of this network answered: the network probably wants you to sign in first. Neither a password nor the email was sent.
+problem-clock_wrong = The certificate of { $host } does not fit the date of this computer, which may be wrong. Neither a password nor the email was sent.
+problem-certificate_not_the_providers = The certificate that came is not the one of { $provider }: something between this computer and { $host } put in its own. Neither a password nor the email was sent.
+problem-certificate_self_signed = { $host } shows a certificate that it signed itself, so nobody vouches for it. Neither a password nor the email was sent.
+
+# Login
+problem-sign_in_blocked = { $host } wants you to confirm the login in a web browser first. The email was not sent.
+problem-smtp_auth_off_tenant = Your organisation has switched off sending with a password ("Authenticated SMTP") in Microsoft 365. The email was not sent.
+problem-smtp_auth_off_mailbox = Sending with a password ("Authenticated SMTP") is switched off for this mailbox in Microsoft 365. The email was not sent.
+problem-password_login_over = { $host } no longer lets programs sign in with a password. The email was not sent.
+problem-blocked_by_sign_in_rules = A security rule of your organisation does not allow this login. The email was not sent.
+problem-account_locked = { $host } says that this account is locked. The email was not sent.
+problem-password_expired = { $host } says that the password has expired. The email was not sent.
+problem-gmail_app_password = { $provider } did not accept the login: it takes an app password here, not the password of your Google Account. The email was not sent.
+problem-yahoo_app_password = { $provider } did not accept the login: it takes an app password here, not the password for its website. The email was not sent.
+problem-icloud_app_password = { $provider } did not accept the login: it takes an app-specific password here, not the password of your Apple Account. The email was not sent.
+problem-too_many_logins = { $host } takes no more logins for a while, because there were too many. The email was not sent.
+problem-app_password_required = { $host } did not accept the login: it takes an app password here, not the one for the website. The email was not sent.
+problem-access_for_programs_off = { $host } did not accept the login: access for email programs may be switched off for this mailbox. The email was not sent.
+problem-ip_not_allowed = { $host } does not allow logins from this computer's internet address. The email was not sent.
+problem-key_username = { $provider } did not accept the login: the username there is the word apikey, and the password is a key. The email was not sent.
+problem-key_refused = { $provider } did not accept the username and the key. The email was not sent.
+problem-password_login_ending = { $provider } did not accept the login: it is switching off sign-in with a password, and may have done so for this mailbox. The email was not sent.
+problem-full_address_needed = { $host } did not accept the login: the username is usually the full email address. The email was not sent.
+problem-password_or_app_password = { $provider } did not accept the username and password: with 2-step verification it takes an app password here. The email was not sent.
+problem-port_25_without_login = { $host } takes no login on port 25, which is for mail between servers. The email was not sent.
+problem-login_needs_encryption = { $host } takes no login without encryption. The email was not sent.
+problem-only_sign_in_offered = { $host } takes no passwords from programs, only a sign-in in the web browser. The email was not sent.
+
+# Limits
+problem-too_many_connections = { $host } has too many connections from this account or computer at the same time. The email was not sent.
+problem-recipient_gets_too_many = { $recipient } is getting more emails at the moment than its provider takes. The email was not sent.
+problem-daily_limit = The number of emails that { $host } takes from this account in a day or month is used up. The email was not sent.
+problem-rate_limited = { $host } takes no more emails from this account for a while, because there were many in a short time. The email was not sent.
+problem-greylisted = { $host } lets a first email wait for a few minutes to keep spam away. The email was not sent yet.
+
+# The sender
+problem-own_mailbox_full = Your own mailbox is full, so { $host } takes no emails from you. The email was not sent.
+problem-account_blocked = { $host } has stopped this account from sending. The email was not sent.
+problem-sender_not_verified = { $host } sends only from addresses that were confirmed there, and { $sender } is not one of them. The email was not sent.
+problem-test_mode = The account at { $host } is still in its test mode, in which it sends only to confirmed addresses. The email was not sent.
+problem-sender_not_allowed = { $host } does not let this login send from { $sender }. The email was not sent.
+problem-sender_domain_unknown = { $host } does not know the part of { $sender } after the @. The email was not sent.
+problem-sender_domain_protected = The domain of { $sender } does not allow { $host } to send for it (SPF, DKIM or DMARC). The email was not sent.
+problem-sent_from_home = { $host } takes no emails straight from an ordinary internet connection. The email was not sent.
+problem-blocklisted = The internet address that this email came from is on a list of senders of spam. The email was not sent.
+problem-hello_refused = { $host } did not accept the name with which this computer introduced itself. The email was not sent.
+problem-login_needed_to_send = { $host } takes this email only after a login, and no username is set. The email was not sent.
+problem-relay_denied = { $host } does not pass on emails from { $sender } to other providers. The email was not sent.
+
+# The recipients
+problem-too_many_recipients = { $host } takes no email with so many recipients. The email was sent to nobody.
+problem-mailbox_full = The mailbox of { $recipient } is full. The email was sent to nobody.
+problem-recipient_disabled = The mailbox of { $recipient } takes no emails at the moment. The email was sent to nobody.
+problem-recipient_domain_unknown = No mail server takes emails for { $recipient }: the part after the @ does not exist, or has no mail. The email was sent to nobody.
+problem-recipient_malformed = { $host } does not accept { $recipient } as an email address. The email was sent to nobody.
+problem-recipient_unknown = { $recipient } does not exist, says { $host }. The email was sent to nobody.
+
+# The content
+problem-virus_found = { $host } believes that there is a virus in the email. It was not sent.
+problem-attachment_blocked = { $host } does not take an attachment of this kind. The email was not sent.
+problem-spam_block = { $host } takes this email for spam. It was not sent.
+problem-policy_block = A rule of { $host } does not allow this email. It was not sent.
+
+# The server
+problem-server_full = { $host } has no room for more emails right now. The email was not sent.
+problem-server_trouble = { $host } has a problem of its own right now. The email was not sent.
+
+# The web service
+problem-relay_forbidden = The web service knows this token and does not allow it to send. The email was not sent.
+problem-relay_rate_limited = The web service takes no more emails for a while, because there were many in a short time. The email was not sent.
+problem-relay_gateway = The web service cannot be reached behind its address. The email was not sent.
+problem-not_a_relay = What answers at this web address is not an email service. The email was not sent.
+problem-network_wants_sign_in = This network wants you to sign in before it lets anything through. The email was not sent.
+problem-relay_account = The web service wants its account to be put in order first, for example a payment. The email was not sent.
+problem-relay_rejects_email = The web service does not accept the email as it is. It was not sent.
+problem-relay_broken = The web service has a problem of its own. The email was not sent.
+problem-gateway_lost_answer = The email was sent to { $host } completely, but the web service behind it gave no answer. It may or may not have been delivered, and is not sent again by itself.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Check the server's name for typing mistakes, or look it up on your provider's help pages.
@@ -509,3 +610,50 @@ advice-check_file = Check that the document's file can be opened, and send the e
 advice-ask_recipient = Ask the recipient whether the email arrived before you send it again.
 advice-look_in_sent = Look into the Sent folder of your mailbox: many providers put a copy of what was sent there.
 advice-report_bug = Report this to the maker of { $program }.
+
+advice-use_sending_port = Use the server for sending with port 587 and automatic encryption; its name often begins with smtp.
+advice-try_tls = Set the encryption to TLS from the start.
+advice-intercepted-host = Switch off the email scanning of the antivirus program, or let it leave { $host } alone: it puts its own certificate in place of the server's.
+advice-ask_network = Ask whoever looks after this network to let connections to { $host } pass unopened.
+advice-sign_in_network = Open any web page in a browser and sign in to this network, then test again.
+advice-sign_in_browser = Sign in to your mailbox in a web browser, confirm that it was you who tried, and test again.
+advice-allow_smtp_auth-tenant = Ask your administrator to switch on "Authenticated SMTP" for your organisation or for this one mailbox in Microsoft 365.
+advice-allow_smtp_auth-mailbox = Ask your administrator to switch on "Authenticated SMTP" for this mailbox: in the Microsoft 365 admin center, under Active users, the user, Mail, Manage email apps.
+advice-other_account-any = Use another email account to send from, one that lets programs sign in with a password.
+advice-ask_administrator = Ask your administrator for a server through which programs may send, and show them this message.
+advice-allow_in_rules = Ask your administrator to exempt this mailbox from the rule that blocks sign-in with a password (security defaults or Conditional Access).
+advice-unlock_account = Sign in on your provider's website to unlock the account.
+advice-renew_password = Change the password on your provider's website, and enter the new one here.
+advice-switch_access_on = Switch on access for email programs (POP3, IMAP, SMTP) in the settings of your mailbox on your provider's website.
+advice-allow_ip = Add this computer's internet address to the allowed ones in your account on the provider's website.
+advice-use_username_apikey = Use the word apikey as the username, and a key made at { $provider } as the password.
+advice-use_login_port = Use port 587 with automatic encryption and the login of your email account.
+advice-wait-seconds = { $count ->
+    [one] Try again in { $count } second.
+   *[other] Try again in { $count } seconds.
+}
+advice-wait-minutes = { $count ->
+    [one] Try again in { $count } minute.
+   *[other] Try again in { $count } minutes.
+}
+advice-wait-hours = { $count ->
+    [one] Try again in { $count } hour.
+   *[other] Try again in { $count } hours.
+}
+advice-try_tomorrow = Try again tomorrow, or ask your provider for a higher limit.
+advice-open_link = Open the page that the server names: it says why, and what can be done.
+advice-other_programs = Close other programs and devices that send through the same account, or wait until they are done.
+advice-ask_recipient_other_address = Ask the recipient for another address, for example by phone.
+advice-free_space = Delete old emails in your own mailbox, the sent ones too, or ask your provider for more space.
+advice-verify_sender = Confirm { $sender } as a sender on your provider's website, or send from an address that is confirmed there.
+advice-leave_test_mode = Ask the provider to end the test mode of your account, or send only to addresses that are confirmed there.
+advice-check_sender_domain = Check the part after the @ in { $sender } for typing mistakes.
+advice-ask_domain = Ask whoever looks after the domain of { $sender } to allow { $host } to send for it, or send through the server of that domain.
+advice-ask_program = Ask the maker of { $program } to set a proper name for this computer.
+advice-check_copy = Check the address for copies in the settings.
+advice-fewer_recipients = Send the email to fewer recipients at a time.
+advice-tell_recipient_full = Tell the recipient in another way that the mailbox is full, and send the email again later.
+advice-check_domain = Check the part after the @ in { $recipient } for typing mistakes.
+advice-scan_files = Check the attachments with an antivirus program before you send them to anybody.
+advice-remove_attachment = Leave out the attachment that is not a document, such as a program or an archive.
+advice-change_words = Write the subject and the text in other words, without links, and send the email again.

@@ -1,0 +1,168 @@
+//! For each way to fail: which problem it is, the sentence, and what to do about it, the likeliest first. What is known of
+//! problems is in the catalogue, `problems.json`; here a situation is matched with it, and its words are filled in.
+
+mod catalogue;
+mod said;
+mod when;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use crate::transport::{Failure, Step};
+
+use super::{Provider, Texts};
+use catalogue::{Catalogue, Remedy, catalogue};
+pub use said::Wait;
+
+/// What a problem and the advice on it depend on. The texts of the settings are as the user typed them.
+pub struct Situation<'s> {
+    pub failure: &'s Failure,
+    pub step: Option<Step>,
+    pub host: &'s str,
+    pub port: u16,
+    /// The security in effect: `tls`, `starttls` or `none`; empty for the HTTP protocol.
+    pub security: &'s str,
+    pub username: &'s str,
+    pub sender: &'s str,
+    pub provider: Option<&'s Provider>,
+    /// Host and port of the proxy, if the step is about it and not about the server.
+    pub proxy: Option<&'s str>,
+    /// The first recipient that met with what is told.
+    pub refused: Option<Refused<'s>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'s> {
+    pub address: &'s str,
+    /// It is not one of the email's own, but the settings' address for copies.
+    pub is_copy: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable; the reason's own where nothing more is known.
+    pub code: String,
+    pub message: String,
+    pub advice: Vec<Advice>,
+    /// How long to wait before another try, where the server says it.
+    pub wait: Option<Wait>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Stable.
+    pub code: String,
+    pub text: String,
+    pub link: Option<String>,
+    /// Settings that, merged into the present ones, follow the advice with one click.
+    pub patch: Option<Map<String, Value>>,
+}
+
+pub fn explain(texts: &Texts, situation: &Situation<'_>) -> Problem {
+    explain_by(catalogue(), texts, situation)
+}
+
+fn explain_by(catalogue: &Catalogue, texts: &Texts, situation: &Situation<'_>) -> Problem {
+    let words = words(situation);
+    let row = catalogue.row(situation);
+    let (code, text) = row.map_or_else(
+        // A test finds a row for every ending; without one its reason still has a sentence.
+        || (situation.failure.ending.reason(), situation.failure.ending.reason()),
+        |row| (row.code.as_str(), row.text.as_str()),
+    );
+    let mut advice: Vec<Advice> = Vec::new();
+    for remedy in row.map_or_else(Vec::new, |row| catalogue.remedies(row, situation)) {
+        // The first of a code is the one that fits best.
+        let is_new = advice.iter().all(|told| told.code != remedy.code);
+        advice.extend(is_new.then(|| told(remedy, texts, &words, situation)).flatten());
+    }
+    let message = texts.with(&format!("problem-{text}"), &words);
+    Problem { code: code.to_owned(), message, advice, wait: situation.wait() }
+}
+
+/// `None` for an advice whose patch cannot be filled in: there is nothing to click.
+fn told(remedy: &Remedy, texts: &Texts, words: &[(&'static str, String)], situation: &Situation<'_>) -> Option<Advice> {
+    let patch = match &remedy.patch {
+        Some(patch) => Some(
+            patch
+                .iter()
+                .map(|(key, value)| Some((key.clone(), filled_in(value, situation)?)))
+                .collect::<Option<_>>()?,
+        ),
+        None => None,
+    };
+    Some(Advice {
+        code: remedy.code.clone(),
+        text: texts.with(&format!("advice-{}", remedy.text), words),
+        link: remedy.link.as_deref().and_then(|link| situation.link(link)),
+        patch,
+    })
+}
+
+/// Values that begin with `$` are the situation's.
+fn filled_in(value: &Value, situation: &Situation<'_>) -> Option<Value> {
+    let Some(name) = value.as_str().filter(|text| text.starts_with('$')) else { return Some(value.clone()) };
+    let certificate = situation.failure.certificate.as_deref();
+    let text = match name {
+        "$fingerprint" => certificate?.fingerprint.to_string(),
+        "$certificate_name" => certificate?.names.iter().find(|name| !name.starts_with('*'))?.clone(),
+        "$sender" => situation.sender.to_owned(),
+        "$sending_host" => situation.sending_host(),
+        _ => return None,
+    };
+    (!text.is_empty()).then(|| text.into())
+}
+
+impl Situation<'_> {
+    fn wait(&self) -> Option<Wait> {
+        let given = self.failure.retry_after.map(|seconds| Wait::of(seconds.into()));
+        given.or_else(|| said::wait(&self.failure.server.as_ref()?.text))
+    }
+
+    fn link(&self, link: &str) -> Option<String> {
+        match link {
+            "$help" | "$app_password_page" => self.provider?.help.clone(),
+            "$server_link" => said::link(&self.failure.server.as_ref()?.text),
+            _ => Some(link.to_owned()),
+        }
+    }
+
+    /// What the server for sending is called where this one is for receiving.
+    fn sending_host(&self) -> String {
+        let of_receiving = ["imap.", "imaps.", "pop.", "pop3.", "pops."];
+        let domain = of_receiving.iter().find_map(|begin| self.host.strip_prefix(begin));
+        domain.map_or_else(|| self.host.to_owned(), |domain| format!("smtp.{domain}"))
+    }
+}
+
+fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
+    let failure = situation.failure;
+    let (size, limit) = failure.size.unwrap_or_default();
+    let certificate = failure.certificate.as_deref();
+    vec![
+        ("host", situation.host.to_owned()),
+        ("port", situation.port.to_string()),
+        ("username", situation.username.to_owned()),
+        ("sender", situation.sender.to_owned()),
+        ("recipient", situation.refused.map_or("", |refused| refused.address).to_owned()),
+        ("proxy", situation.proxy.unwrap_or_default().to_owned()),
+        ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
+        ("step", situation.step.map_or("start", Step::code).to_owned()),
+        // Rounded apart, so that a size a little over the limit does not read as the same number.
+        ("size", megabytes(size.div_ceil(100_000))),
+        ("limit", megabytes(limit / 100_000)),
+        ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
+        ("names", certificate.map_or_else(String::new, |facts| facts.names.join(", "))),
+        ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
+        ("issuer", certificate.map_or_else(String::new, |facts| said::common_name(&facts.issuer))),
+        ("expires", certificate.map_or_else(String::new, |facts| facts.not_after.clone())),
+        ("begins", certificate.map_or_else(String::new, |facts| facts.not_before.clone())),
+        ("count", situation.wait().map_or(0, Wait::count).to_string()),
+    ]
+}
+
+fn megabytes(tenths: u64) -> String {
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,135 @@
+//! What can be read in the words of a server or a certificate, beyond recognising them.
+
+use url::Url;
+
+/// How long a server asks to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub seconds: u64,
+}
+
+/// Nobody waits longer by a server's word than a day.
+const LONGEST: u64 = 24 * 60 * 60;
+
+impl Wait {
+    pub fn of(seconds: u64) -> Self {
+        Self { seconds: seconds.min(LONGEST) }
+    }
+
+    /// As it is told: the unit, and how many of them, rather too many than too few.
+    pub fn unit(self) -> &'static str {
+        match self.seconds {
+            0..=90 => "seconds",
+            91..=5400 => "minutes",
+            _ => "hours",
+        }
+    }
+
+    pub fn count(self) -> u64 {
+        match self.unit() {
+            "seconds" => self.seconds,
+            "minutes" => self.seconds.div_ceil(60),
+            _ => self.seconds.div_ceil(3600),
+        }
+    }
+}
+
+/// A number with a unit of time behind it: "greylisted for 60 seconds", "try again in 5 minutes". What stands behind a
+/// "per" or "every" is a rate, and a time that is no time to wait.
+pub fn wait(text: &str) -> Option<Wait> {
+    let text = text.to_ascii_lowercase();
+    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.windows(3).find_map(|window| {
+        let &[before, number, unit] = window else { return None };
+        let is_time_to_wait =
+            matches!(before, "in" | "for" | "after" | "wait" | "least" | "another" | "retry" | "within");
+        let seconds = is_time_to_wait.then(|| Some(number.parse::<u64>().ok()?.saturating_mul(seconds_of(unit)?)))?;
+        seconds.filter(|seconds| *seconds > 0).map(Wait::of)
+    })
+}
+
+fn seconds_of(unit: &str) -> Option<u64> {
+    match unit {
+        "s" | "sec" | "secs" | "second" | "seconds" => Some(1),
+        "m" | "min" | "mins" | "minute" | "minutes" => Some(60),
+        "h" | "hr" | "hrs" | "hour" | "hours" => Some(3600),
+        _ => None,
+    }
+}
+
+/// The first https address. A stranger's text is no place for names and passwords in it, nor for an address that was cut.
+pub fn link(text: &str) -> Option<String> {
+    let rest = text.get(text.to_ascii_lowercase().find("https://")?..)?;
+    let end = rest.find(|c: char| {
+        c.is_whitespace() || matches!(c, '"' | '<' | '>' | '|' | '\\' | '^' | '`' | '{' | '}' | '[' | ']')
+    });
+    let address = rest.get(..end.unwrap_or(rest.len()))?.trim_end_matches(['.', ',', ';', ':', ')', '\'', '!', '?']);
+    if address.contains('…') {
+        return None;
+    }
+    let url = Url::parse(address).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.domain()?.contains('.');
+    is_plain.then(|| url.to_string())
+}
+
+/// The CN of an RFC 4514 name; without one, its organisation, else the whole of it.
+pub fn common_name(name: &str) -> String {
+    let part = |key: &str| name.split(['+', ',']).find_map(|part| part.trim().strip_prefix(key)).map(str::to_owned);
+    part("CN=").or_else(|| part("O=")).unwrap_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_found_as_servers_say_it() {
+        for (text, seconds) in [
+            ("Recipient address rejected: example.com greylisted for 60 seconds", 60),
+            ("Greylisted for 5 minutes", 300),
+            ("Greylisting in action, please come back in 00:04:59", 0),
+            ("try again in 10 min.", 600),
+            ("You must wait 2 hours", 7200),
+            ("Retry after 300 seconds", 300),
+            ("Wait at least 15 minutes", 900),
+            ("Maximum 100 per 24 hours", 0),
+            ("limit of 30 messages per minute", 0),
+            ("in 0 seconds", 0),
+            ("in 99999999999999999999 seconds", 0),
+            ("in 9999999999 hours", LONGEST),
+            ("Try again later", 0),
+        ] {
+            assert_eq!(wait(text).map_or(0, |wait| wait.seconds), seconds, "{text}");
+        }
+        for (seconds, told) in
+            [(60, (60, "seconds")), (300, (5, "minutes")), (301, (6, "minutes")), (7200, (2, "hours"))]
+        {
+            assert_eq!((Wait::of(seconds).count(), Wait::of(seconds).unit()), told);
+        }
+    }
+
+    #[test]
+    fn only_a_whole_https_address_is_a_link() {
+        for (text, found) in [
+            ("see https://postmaster.example.com/error-codes#x.", Some("https://postmaster.example.com/error-codes#x")),
+            ("(https://example.com/a?b=1)", Some("https://example.com/a?b=1")),
+            ("<a href=https://mail.example.com/UnblockMe target=_blank>", Some("https://mail.example.com/UnblockMe")),
+            ("see http://example.com/", None),
+            ("https://user:pass@example.com/", None),
+            ("https://localhost/", None),
+            ("https://192.0.2.1/", None),
+            ("https://example.com/cut…", None),
+            ("https://", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(link(text).as_deref(), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_told_by_its_common_name() {
+        assert_eq!(common_name("CN=Avast Web/Mail Shield Root,O=Avast,OU=x"), "Avast Web/Mail Shield Root");
+        assert_eq!(common_name("O=AO Kaspersky Lab"), "AO Kaspersky Lab");
+        assert_eq!(common_name("2.5.4.5=1"), "2.5.4.5=1");
+    }
+}
