@@ -146,6 +146,11 @@ impl<'p> Player<'p> {
                 self.peer.some_content(*bytes)?;
             }
             Act::Chunk => self.chunk()?,
+            Act::Request => self.request()?,
+            Act::RequestHead => {
+                self.request_head()?;
+                self.peer.take_waiting();
+            }
             Act::ScramProof => {
                 let line = self.peer.line()?;
                 self.scram.check_proof(&line).map_err(|problem| self.peer.misfit(problem))?;
@@ -266,6 +271,28 @@ impl<'p> Player<'p> {
         Ok(())
     }
 
+    /// A head, and the body that it speaks of.
+    fn request(&mut self) -> Played {
+        let length = self.request_head()?;
+        self.peer.some_bytes(length)?;
+        self.peer.take_waiting();
+        Ok(())
+    }
+
+    /// How long the body is.
+    fn request_head(&mut self) -> Result<usize, Gone> {
+        let mut length = 0;
+        loop {
+            let line = self.peer.line()?.to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+            if line.is_empty() {
+                return Ok(length);
+            }
+        }
+    }
+
     fn bytes(&mut self, text: &Text) -> Vec<u8> {
         let [clear, encoded, response] = promises::secret_forms();
         let mut bytes = Vec::new();
@@ -294,6 +321,8 @@ impl Act {
                 | Self::Content
                 | Self::SomeContent(_)
                 | Self::Chunk
+                | Self::Request
+                | Self::RequestHead
                 | Self::ScramProof
                 | Self::Goodbye
                 | Self::Idle

@@ -1,5 +1,7 @@
 //! Runs one script, and judges it: by what the file says, and by what is promised of every session.
 
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,9 @@ use super::player::{Player, Stage, certificate};
 use super::{Act, Ends, HostSide, Line, Says, Script, Security};
 use crate::support::host::{Host, Pending};
 use crate::support::mime::{Entity, unstuffed};
+use crate::support::proxy::{Manner, Protocol, Proxy};
 use crate::support::server::{Record, Server};
-use crate::support::{PDF, Session, promises};
+use crate::support::{PDF, Session, object, promises};
 
 /// What a trial left behind.
 struct Told {
@@ -20,6 +23,7 @@ struct Told {
     records: Vec<Record>,
     took: Duration,
     peak: usize,
+    port: u16,
 }
 
 impl Told {
@@ -39,10 +43,16 @@ impl Told {
 }
 
 pub fn run(script: Script) -> Result<(), String> {
+    replies(script).map(drop)
+}
+
+/// What the host was told of each email, and at which port the server was.
+pub fn replies(script: Script) -> Result<(Vec<Value>, u16), String> {
     let stage = Arc::new(Stage::default());
     let session = session(&script.host);
     let (told, script) = play(script, &session, &stage)?;
-    judge(&script, &session, &stage, &told).map_err(|problem| format!("{problem}\n{}", told.in_short()))
+    judge(&script, &session, &stage, &told).map_err(|problem| format!("{problem}\n{}", told.in_short()))?;
+    Ok((told.replies, told.port))
 }
 
 fn session(host: &HostSide) -> Session {
@@ -53,6 +63,15 @@ fn session(host: &HostSide) -> Session {
     };
     if host.has_login {
         session = session.login();
+    }
+    if let Some(username) = &host.username {
+        session = session.set("username", username.as_str()).set("email_address", "ana@example.test");
+    }
+    if let Some(server) = &host.server {
+        session = session.set("smtp_host", server.as_str());
+    }
+    if let Some(port) = host.port {
+        session = session.set("smtp_port", port);
     }
     session = session.email("to", json!(host.to)).email("partial", host.is_partial);
     if host.bytes > 0 {
@@ -96,7 +115,9 @@ fn play(mut script: Script, session: &Session, stage: &Arc<Stage>) -> Result<(To
     let listener = (!servers.is_empty()).then_some(listener);
     let watch = Watch::begin();
     let started = Instant::now();
-    let host = session.open(port);
+    let stand = Stand::at(&script.host, port);
+    let port = stand.port;
+    let host = stand.session(session).open(port);
     let mut begun: Vec<Pending> = Vec::new();
     let mut replies = Vec::new();
     for at in 0..emails {
@@ -128,7 +149,54 @@ fn play(mut script: Script, session: &Session, stage: &Arc<Stage>) -> Result<(To
             return Err(format!("there was a connection more than the script has\n{:#}", json!(replies)));
         }
     }
-    Ok((Told { replies, records, took, peak }, script))
+    Ok((Told { replies, records, took, peak, port }, script))
+}
+
+/// What stands in front of the server.
+struct Stand {
+    port: u16,
+    proxy: Option<Proxy>,
+    is_http: bool,
+    /// A port of which the queue is full.
+    _deaf: Option<(TcpListener, Vec<TcpStream>)>,
+}
+
+impl Stand {
+    fn at(host: &HostSide, port: u16) -> Self {
+        let manner = Manner { port: Some(port), ..Manner::default() };
+        let has_proxy = host.server.is_some() && !host.is_direct;
+        let proxy = has_proxy.then(|| Proxy::good(Protocol::Socks5, manner));
+        let deaf = host.is_deaf.then(deaf);
+        let port = deaf.as_ref().map_or(port, |(listener, _)| listener.local_addr().unwrap().port());
+        Self { port, proxy, is_http: host.is_http, _deaf: deaf }
+    }
+
+    fn session(&self, session: &Session) -> Session {
+        let mut session = session.clone();
+        if let Some(proxy) = &self.proxy {
+            session.options.insert("proxy".to_owned(), proxy.address(Protocol::Socks5).into());
+        }
+        if self.is_http {
+            session.settings = object(json!({
+                "protocol": "http",
+                "http_server": format!("http://127.0.0.1:{}/send", self.port),
+                "sender_name": "Ana SRL",
+                "reply_to": "ana@example.test",
+            }));
+        }
+        session
+    }
+}
+
+/// A listener whose queue is full: what comes next is left without an answer.
+fn deaf() -> (TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // SAFETY: the descriptor is the listener's; listening once more only makes its queue shorter.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let address = listener.local_addr().unwrap();
+    let moment = Duration::from_millis(200);
+    let waiting = std::iter::from_fn(|| TcpStream::connect_timeout(&address, moment).ok()).collect();
+    (listener, waiting)
 }
 
 fn begin(host: &Host, session: &Session, at: usize) -> Pending {

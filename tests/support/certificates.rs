@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
@@ -14,7 +16,39 @@ pub enum Kind {
     NotYetValid,
     OtherName,
     SelfSigned,
+    /// Made on the way: by an antivirus program on this computer, or by the firewall of the network.
+    Antivirus,
+    Firewall,
+    /// A device of the network answers in place of the server.
+    Portal,
+    /// Of an authority that nobody knows.
+    Stranger,
+    /// Not for servers.
+    ClientOnly,
 }
+
+/// What the servers of the tests are called. The third is a name that only a proxy can look up, as are all behind it.
+const NAMES: &[&str] = &[
+    "localhost",
+    "127.0.0.1",
+    "mail.invalid",
+    "smtp.example.com",
+    "imap.example.com",
+    "pop.example.com",
+    "smtp.gmail.com",
+    "smtp.mail.yahoo.com",
+    "smtp.mail.me.com",
+    "smtp.office365.com",
+    "smtp-mail.outlook.com",
+    "smtp.mail.ru",
+    "mail.gmx.net",
+    "smtp.zoho.com",
+    "smtp-relay.brevo.com",
+    "smtp.sendgrid.net",
+    "smtp.postmarkapp.com",
+    "smtp.mailgun.org",
+    "email-smtp.us-east-1.amazonaws.com",
+];
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -55,8 +89,8 @@ pub fn server_of(
 ) -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let names = match kind {
         Kind::OtherName => vec!["mail.other.test".to_owned()],
-        // The last is a name that only a proxy can look up.
-        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "mail.invalid".to_owned()],
+        Kind::Portal => vec!["login.hotspot.test".to_owned()],
+        _ => NAMES.iter().map(|name| (*name).to_owned()).collect(),
     };
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "test server");
@@ -65,9 +99,15 @@ pub fn server_of(
         Kind::NotYetValid => (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1)),
         _ => (date_time_ymd(2020, 1, 1), date_time_ymd(2080, 1, 1)),
     };
+    if matches!(kind, Kind::ClientOnly) {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    }
     let key = KeyPair::generate().unwrap();
     let certificate = match kind {
-        Kind::SelfSigned => params.self_signed(&key),
+        Kind::SelfSigned | Kind::Portal => params.self_signed(&key),
+        Kind::Antivirus => params.signed_by(&key, &stranger("Avast Web/Mail Shield Root")),
+        Kind::Firewall => params.signed_by(&key, &stranger("FortiGate CA")),
+        Kind::Stranger => params.signed_by(&key, &stranger("Somebody's authority")),
         _ => params.signed_by(&key, &authority().issuer),
     };
     let certificate = certificate.unwrap().der().clone();
@@ -78,6 +118,14 @@ pub fn server_of(
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], key);
     (Arc::new(config.unwrap()), certificate)
+}
+
+/// An authority that is not trusted.
+fn stranger(name: &str) -> Issuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    Issuer::new(params, KeyPair::generate().unwrap())
 }
 
 /// The good one, made once.

@@ -58,6 +58,8 @@ pub struct Manner {
     pub waits_for_greeting: bool,
     /// It goes away after so many bytes of its own.
     pub cut: Option<usize>,
+    /// Where it connects, whatever port it is asked for.
+    pub port: Option<u16>,
 }
 
 impl Proxy {
@@ -87,7 +89,7 @@ impl Proxy {
                 Protocol::Http => client.agree_by_http(),
             };
             let Some((asked, answer)) = agreed else { return };
-            let port = asked.port;
+            let port = manner.port.unwrap_or(asked.port);
             tell.send(asked).unwrap();
             client.tunnel(port, &answer);
         });
