@@ -56,7 +56,7 @@ pub struct HostSide {
     /// The port is there, and connections are not taken.
     pub is_deaf: bool,
     pub is_http: bool,
-    /// Not the whole address.
+    /// Another one than in the other sessions.
     pub username: Option<String>,
 }
 

@@ -123,7 +123,10 @@ impl Situation<'_> {
 
     fn link(&self, link: &str) -> Option<String> {
         match link {
-            "$help" | "$app_password_page" => self.provider?.help.clone(),
+            "$help" => self.provider?.help.clone(),
+            "$app_password_page" => {
+                self.provider.and_then(|it| it.app_password_page.as_ref().or(it.help.as_ref())).cloned()
+            }
             "$server_link" => said::link(&self.failure.server.as_ref()?.text),
             _ => Some(link.to_owned()),
         }
