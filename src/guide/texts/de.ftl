@@ -359,6 +359,90 @@ problem-no_verdict = Die E-Mail wurde vollständig an { $host } gesendet, es ist
 problem-canceled = Der Versand wurde abgebrochen. Es wurde nichts gesendet.
 problem-internal = In mailbutton ist etwas schiefgegangen. Das ist ein Programmfehler in mailbutton.
 
+problem-no_network = { $host } ist nicht erreichbar, obwohl der Name stimmt: Dieser Computer scheint keine Internetverbindung zu haben. Die E-Mail wurde nicht gesendet.
+problem-blocked_on_this_computer = Dieser Computer erlaubt { $program } keine Verbindung zu { $host }. Die E-Mail wurde nicht gesendet.
+problem-port_25_blocked = { $host } ist auf Port 25 nicht erreichbar, den die meisten Internetanbieter sperren. Die E-Mail wurde nicht gesendet.
+problem-imap_port = Port { $port } von { $host } dient dem Empfangen von E-Mails (IMAP), nicht dem Senden. Die E-Mail wurde nicht gesendet.
+problem-pop3_port = Port { $port } von { $host } dient dem Empfangen von E-Mails (POP3), nicht dem Senden. Die E-Mail wurde nicht gesendet.
+problem-web_port = Port { $port } von { $host } ist für Webseiten da, nicht für das Senden von E-Mails. Die E-Mail wurde nicht gesendet.
+problem-not_a_mail_server = Was auf Port { $port } von { $host } antwortet, ist kein Mailserver. Die E-Mail wurde nicht gesendet.
+problem-tls_from_the_start = { $host } erwartet auf Port { $port } Verschlüsselung von Anfang an, und die Einstellungen beginnen ohne sie. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-clear_at_the_start = { $host } beginnt auf Port { $port } ohne Verschlüsselung und schaltet später um (STARTTLS), und die Einstellungen verschlüsseln von Anfang an. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-port_closed = { $host } hat die Verbindung auf Port { $port } abgelehnt, was für { $provider } ungewöhnlich ist: Möglicherweise wird sie auf dem Weg blockiert. Die E-Mail wurde nicht gesendet.
+problem-port_silent = { $host } antwortet auf Port { $port } nicht: Vielleicht ist es ein anderer Port, oder etwas auf dem Weg blockiert ihn. Die E-Mail wurde nicht gesendet.
+problem-greeting_missing = { $host } hat die Verbindung auf Port { $port } angenommen und dann nichts gesagt. Die E-Mail wurde nicht gesendet.
+problem-cut_off = Die Verbindung zu { $host } auf Port { $port } wurde gleich zu Beginn abgebrochen. Die E-Mail wurde nicht gesendet.
+problem-queue_too_long = Diese E-Mail hat zu lange auf die anderen vor ihr gewartet. Sie wurde nicht gesendet.
+problem-starttls_hidden = Etwas auf dem Weg zu { $host } verbirgt die Verschlüsselung, die der Server anbietet. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-tls_not_ready = { $host } kann die Verbindung zurzeit nicht verschlüsseln. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-client_certificate_wanted = { $host } lässt nur Programme zu, die ein eigenes Zertifikat vorzeigen. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-intercepted_by_antivirus = Ein Antivirenprogramm ({ $issuer }) hat die verschlüsselte Verbindung zu { $host } geöffnet und sein eigenes Zertifikat eingesetzt. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-intercepted_by_firewall = Die Firewall dieses Netzwerks ({ $issuer }) hat die verschlüsselte Verbindung zu { $host } geöffnet und ihr eigenes Zertifikat eingesetzt. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-captive_portal = Anstelle von { $host } hat ein Gerät dieses Netzwerks geantwortet: Das Netzwerk verlangt wahrscheinlich, dass Sie sich zuerst anmelden. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-clock_wrong = Das Zertifikat von { $host } passt nicht zum Datum dieses Computers, das möglicherweise nicht stimmt. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_not_the_providers = Das empfangene Zertifikat ist nicht das von { $provider }: Etwas zwischen diesem Computer und { $host } hat sein eigenes eingesetzt. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-certificate_self_signed = { $host } zeigt ein selbst signiertes Zertifikat vor, für das niemand sonst bürgt. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-sign_in_blocked = { $host } verlangt, dass Sie die Anmeldung zuerst in einem Webbrowser bestätigen. Die E-Mail wurde nicht gesendet.
+problem-smtp_auth_off_tenant = In Ihrer Organisation ist das Senden mit Passwort („Authentifiziertes SMTP“) in Microsoft 365 ausgeschaltet. Die E-Mail wurde nicht gesendet.
+problem-smtp_auth_off_mailbox = Das Senden mit Passwort („Authentifiziertes SMTP“) ist für dieses Postfach in Microsoft 365 ausgeschaltet. Die E-Mail wurde nicht gesendet.
+problem-password_login_over = { $host } lässt die Anmeldung von Programmen mit einem Passwort nicht mehr zu. Die E-Mail wurde nicht gesendet.
+problem-blocked_by_sign_in_rules = Eine Sicherheitsregel Ihrer Organisation erlaubt diese Anmeldung nicht. Die E-Mail wurde nicht gesendet.
+problem-account_locked = { $host } meldet, dass dieses Konto gesperrt ist. Die E-Mail wurde nicht gesendet.
+problem-password_expired = { $host } meldet, dass das Passwort abgelaufen ist. Die E-Mail wurde nicht gesendet.
+problem-gmail_app_password = { $provider } hat die Anmeldung nicht akzeptiert: Hier wird ein App-Passwort verlangt, nicht das Passwort Ihres Google-Kontos. Die E-Mail wurde nicht gesendet.
+problem-yahoo_app_password = { $provider } hat die Anmeldung nicht akzeptiert: Hier wird ein App-Passwort verlangt, nicht das Passwort für die Website. Die E-Mail wurde nicht gesendet.
+problem-icloud_app_password = { $provider } hat die Anmeldung nicht akzeptiert: Hier wird ein App-spezifisches Passwort verlangt, nicht das Passwort Ihres Apple Accounts. Die E-Mail wurde nicht gesendet.
+problem-too_many_logins = { $host } nimmt eine Zeit lang keine Anmeldungen mehr an, weil es zu viele waren. Die E-Mail wurde nicht gesendet.
+problem-app_password_required = { $host } hat die Anmeldung nicht akzeptiert: Hier wird ein App-Passwort verlangt, nicht das Passwort für die Website. Die E-Mail wurde nicht gesendet.
+problem-access_for_programs_off = { $host } hat die Anmeldung nicht akzeptiert: Der Zugriff für E-Mail-Programme ist für dieses Postfach möglicherweise ausgeschaltet. Die E-Mail wurde nicht gesendet.
+problem-ip_not_allowed = { $host } erlaubt keine Anmeldungen von der Internetadresse dieses Computers. Die E-Mail wurde nicht gesendet.
+problem-key_username = { $provider } hat die Anmeldung nicht akzeptiert: Der Benutzername ist dort das Wort apikey, und das Passwort ist ein Schlüssel. Die E-Mail wurde nicht gesendet.
+problem-key_refused = { $provider } hat den Benutzernamen und den Schlüssel nicht akzeptiert. Die E-Mail wurde nicht gesendet.
+problem-password_login_ending = { $provider } hat die Anmeldung nicht akzeptiert: Die Anmeldung mit Passwort wird dort abgeschaltet und ist es für dieses Postfach möglicherweise schon. Die E-Mail wurde nicht gesendet.
+problem-full_address_needed = { $host } hat die Anmeldung nicht akzeptiert: Der Benutzername ist meist die vollständige E-Mail-Adresse. Die E-Mail wurde nicht gesendet.
+problem-password_or_app_password = { $provider } hat den Benutzernamen und das Passwort nicht akzeptiert: Bei Bestätigung in zwei Schritten wird hier ein App-Passwort verlangt. Die E-Mail wurde nicht gesendet.
+problem-port_25_without_login = { $host } nimmt auf Port 25, der für E-Mails zwischen Servern da ist, keine Anmeldung an. Die E-Mail wurde nicht gesendet.
+problem-login_needs_encryption = { $host } nimmt ohne Verschlüsselung keine Anmeldung an. Die E-Mail wurde nicht gesendet.
+problem-only_sign_in_offered = { $host } nimmt von Programmen keine Passwörter an, nur eine Anmeldung im Webbrowser. Die E-Mail wurde nicht gesendet.
+problem-too_many_connections = { $host } hat zu viele gleichzeitige Verbindungen von diesem Konto oder Computer. Die E-Mail wurde nicht gesendet.
+problem-recipient_gets_too_many = { $recipient } erhält zurzeit mehr E-Mails, als der Anbieter dieser Adresse annimmt. Die E-Mail wurde nicht gesendet.
+problem-daily_limit = Die Anzahl der E-Mails, die { $host } pro Tag oder Monat von diesem Konto annimmt, ist aufgebraucht. Die E-Mail wurde nicht gesendet.
+problem-rate_limited = { $host } nimmt eine Zeit lang keine E-Mails mehr von diesem Konto an, weil es viele in kurzer Zeit waren. Die E-Mail wurde nicht gesendet.
+problem-greylisted = { $host } lässt eine erste E-Mail einige Minuten warten, um Spam fernzuhalten. Die E-Mail wurde noch nicht gesendet.
+problem-own_mailbox_full = Ihr eigenes Postfach ist voll, deshalb nimmt { $host } keine E-Mails von Ihnen an. Die E-Mail wurde nicht gesendet.
+problem-account_blocked = { $host } hat dieses Konto für das Senden gesperrt. Die E-Mail wurde nicht gesendet.
+problem-sender_not_verified = { $host } sendet nur von Adressen, die dort bestätigt wurden, und { $sender } gehört nicht dazu. Die E-Mail wurde nicht gesendet.
+problem-test_mode = Das Konto bei { $host } ist noch im Testmodus, in dem es nur an bestätigte Adressen sendet. Die E-Mail wurde nicht gesendet.
+problem-sender_not_allowed = { $host } lässt diese Anmeldung nicht von { $sender } senden. Die E-Mail wurde nicht gesendet.
+problem-sender_domain_unknown = { $host } kennt den Teil von { $sender } nach dem @ nicht. Die E-Mail wurde nicht gesendet.
+problem-sender_domain_protected = Die Domain von { $sender } erlaubt { $host } nicht, für sie zu senden (SPF, DKIM oder DMARC). Die E-Mail wurde nicht gesendet.
+problem-sent_from_home = { $host } nimmt keine E-Mails direkt von einem gewöhnlichen Internetanschluss an. Die E-Mail wurde nicht gesendet.
+problem-blocklisted = Die Internetadresse, von der diese E-Mail kam, steht auf einer Liste von Spam-Absendern. Die E-Mail wurde nicht gesendet.
+problem-hello_refused = { $host } hat den Namen nicht akzeptiert, mit dem sich dieser Computer vorgestellt hat. Die E-Mail wurde nicht gesendet.
+problem-login_needed_to_send = { $host } nimmt diese E-Mail nur nach einer Anmeldung an, und es ist kein Benutzername eingetragen. Die E-Mail wurde nicht gesendet.
+problem-relay_denied = { $host } leitet keine E-Mails von { $sender } an andere Anbieter weiter. Die E-Mail wurde nicht gesendet.
+problem-too_many_recipients = { $host } nimmt keine E-Mail mit so vielen Empfängern an. Die E-Mail wurde an niemanden gesendet.
+problem-mailbox_full = Das Postfach von { $recipient } ist voll. Die E-Mail wurde an niemanden gesendet.
+problem-recipient_disabled = Das Postfach von { $recipient } nimmt zurzeit keine E-Mails an. Die E-Mail wurde an niemanden gesendet.
+problem-recipient_domain_unknown = Kein Mailserver nimmt E-Mails für { $recipient } an: Den Teil nach dem @ gibt es nicht, oder er ist nicht für E-Mails eingerichtet. Die E-Mail wurde an niemanden gesendet.
+problem-recipient_malformed = { $host } akzeptiert { $recipient } nicht als E-Mail-Adresse. Die E-Mail wurde an niemanden gesendet.
+problem-recipient_unknown = { $recipient } gibt es nicht, meldet { $host }. Die E-Mail wurde an niemanden gesendet.
+problem-virus_found = { $host } vermutet ein Virus in der E-Mail. Sie wurde nicht gesendet.
+problem-attachment_blocked = { $host } nimmt keinen Anhang dieser Art an. Die E-Mail wurde nicht gesendet.
+problem-spam_block = { $host } hält diese E-Mail für Spam. Sie wurde nicht gesendet.
+problem-policy_block = Eine Regel von { $host } erlaubt diese E-Mail nicht. Sie wurde nicht gesendet.
+problem-server_full = { $host } hat zurzeit keinen Platz für weitere E-Mails. Die E-Mail wurde nicht gesendet.
+problem-server_trouble = { $host } hat zurzeit selbst eine Störung. Die E-Mail wurde nicht gesendet.
+problem-relay_forbidden = Der Webdienst kennt dieses Zugriffstoken und erlaubt ihm das Senden nicht. Die E-Mail wurde nicht gesendet.
+problem-relay_rate_limited = Der Webdienst nimmt eine Zeit lang keine E-Mails mehr an, weil es viele in kurzer Zeit waren. Die E-Mail wurde nicht gesendet.
+problem-relay_gateway = Der Webdienst ist hinter seiner Adresse nicht erreichbar. Die E-Mail wurde nicht gesendet.
+problem-not_a_relay = Was unter dieser Webadresse antwortet, ist kein E-Mail-Dienst. Die E-Mail wurde nicht gesendet.
+problem-network_wants_sign_in = Dieses Netzwerk verlangt, dass Sie sich anmelden, bevor es etwas durchlässt. Die E-Mail wurde nicht gesendet.
+problem-relay_account = Der Webdienst verlangt, dass zuerst das Konto dort in Ordnung gebracht wird, zum Beispiel durch eine Zahlung. Die E-Mail wurde nicht gesendet.
+problem-relay_rejects_email = Der Webdienst nimmt die E-Mail so, wie sie ist, nicht an. Sie wurde nicht gesendet.
+problem-relay_broken = Der Webdienst hat selbst eine Störung. Die E-Mail wurde nicht gesendet.
+problem-gateway_lost_answer = Die E-Mail wurde vollständig an { $host } gesendet, aber der Webdienst dahinter hat nicht geantwortet. Sie kann zugestellt worden sein oder auch nicht und wird nicht von selbst noch einmal gesendet.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Prüfen Sie den Namen des Servers auf Tippfehler, oder schlagen Sie ihn auf den Hilfeseiten Ihres Anbieters nach.
@@ -420,3 +504,50 @@ advice-check_file = Prüfen Sie, ob sich die Datei des Dokuments öffnen lässt,
 advice-ask_recipient = Fragen Sie den Empfänger, ob die E-Mail angekommen ist, bevor Sie sie noch einmal senden.
 advice-look_in_sent = Sehen Sie im Ordner „Gesendet“ Ihres Postfachs nach: Viele Anbieter legen dort eine Kopie der gesendeten E-Mails ab.
 advice-report_bug = Melden Sie dies dem Hersteller von { $program }.
+
+advice-use_sending_port = Verwenden Sie den Server für das Senden mit Port 587 und automatischer Verschlüsselung; sein Name beginnt oft mit smtp.
+advice-try_tls = Stellen Sie die Verschlüsselung auf TLS von Anfang an.
+advice-intercepted-host = Schalten Sie die E-Mail-Prüfung des Antivirenprogramms aus, oder nehmen Sie { $host } davon aus: Es setzt sein eigenes Zertifikat an die Stelle des Serverzertifikats.
+advice-ask_network = Bitten Sie die Person, die dieses Netzwerk betreut, Verbindungen zu { $host } ungeöffnet durchzulassen.
+advice-sign_in_network = Öffnen Sie eine beliebige Webseite in einem Browser, melden Sie sich in diesem Netzwerk an, und testen Sie dann noch einmal.
+advice-sign_in_browser = Melden Sie sich in einem Webbrowser bei Ihrem Postfach an, bestätigen Sie, dass der Anmeldeversuch von Ihnen kam, und testen Sie noch einmal.
+advice-allow_smtp_auth-tenant = Bitten Sie Ihren Administrator, „Authentifiziertes SMTP“ in Microsoft 365 für Ihre Organisation oder nur für dieses Postfach einzuschalten.
+advice-allow_smtp_auth-mailbox = Bitten Sie Ihren Administrator, „Authentifiziertes SMTP“ für dieses Postfach einzuschalten: im Microsoft 365 Admin Center unter „Aktive Benutzer“, beim Benutzer unter „E-Mail“, „E-Mail-Apps verwalten“.
+advice-other_account-any = Verwenden Sie zum Senden ein anderes E-Mail-Konto, bei dem sich Programme mit einem Passwort anmelden dürfen.
+advice-ask_administrator = Bitten Sie Ihren Administrator um einen Server, über den Programme senden dürfen, und zeigen Sie ihm diese Meldung.
+advice-allow_in_rules = Bitten Sie Ihren Administrator, dieses Postfach von der Regel auszunehmen, die die Anmeldung mit Passwort blockiert (Sicherheitsstandards oder bedingter Zugriff).
+advice-unlock_account = Melden Sie sich auf der Website Ihres Anbieters an, um das Konto zu entsperren.
+advice-renew_password = Ändern Sie das Passwort auf der Website Ihres Anbieters, und geben Sie hier das neue ein.
+advice-switch_access_on = Schalten Sie den Zugriff für E-Mail-Programme (POP3, IMAP, SMTP) in den Einstellungen Ihres Postfachs auf der Website Ihres Anbieters ein.
+advice-allow_ip = Fügen Sie die Internetadresse dieses Computers in Ihrem Konto auf der Website des Anbieters zu den erlaubten Adressen hinzu.
+advice-use_username_apikey = Verwenden Sie das Wort apikey als Benutzernamen und einen bei { $provider } erstellten Schlüssel als Passwort.
+advice-use_login_port = Verwenden Sie Port 587 mit automatischer Verschlüsselung und den Anmeldedaten Ihres E-Mail-Kontos.
+advice-wait-seconds = { $count ->
+    [one] Versuchen Sie es in { $count } Sekunde noch einmal.
+   *[other] Versuchen Sie es in { $count } Sekunden noch einmal.
+}
+advice-wait-minutes = { $count ->
+    [one] Versuchen Sie es in { $count } Minute noch einmal.
+   *[other] Versuchen Sie es in { $count } Minuten noch einmal.
+}
+advice-wait-hours = { $count ->
+    [one] Versuchen Sie es in { $count } Stunde noch einmal.
+   *[other] Versuchen Sie es in { $count } Stunden noch einmal.
+}
+advice-try_tomorrow = Versuchen Sie es morgen noch einmal, oder bitten Sie Ihren Anbieter um ein höheres Limit.
+advice-open_link = Öffnen Sie die Seite, die der Server nennt: Dort steht der Grund und was sich tun lässt.
+advice-other_programs = Schließen Sie andere Programme und Geräte, die über dasselbe Konto senden, oder warten Sie, bis sie fertig sind.
+advice-ask_recipient_other_address = Bitten Sie den Empfänger um eine andere Adresse, zum Beispiel telefonisch.
+advice-free_space = Löschen Sie alte E-Mails in Ihrem eigenen Postfach, auch gesendete, oder bitten Sie Ihren Anbieter um mehr Speicherplatz.
+advice-verify_sender = Bestätigen Sie { $sender } auf der Website Ihres Anbieters als Absender, oder senden Sie von einer Adresse, die dort bestätigt ist.
+advice-leave_test_mode = Bitten Sie den Anbieter, den Testmodus Ihres Kontos zu beenden, oder senden Sie nur an Adressen, die dort bestätigt sind.
+advice-check_sender_domain = Prüfen Sie den Teil nach dem @ in { $sender } auf Tippfehler.
+advice-ask_domain = Bitten Sie die Person, die die Domain von { $sender } betreut, { $host } das Senden für sie zu erlauben, oder senden Sie über den Server dieser Domain.
+advice-ask_program = Bitten Sie den Hersteller von { $program }, einen richtigen Namen für diesen Computer einzustellen.
+advice-check_copy = Prüfen Sie die Adresse für Kopien in den Einstellungen.
+advice-fewer_recipients = Senden Sie die E-Mail an weniger Empfänger auf einmal.
+advice-tell_recipient_full = Teilen Sie dem Empfänger auf anderem Weg mit, dass das Postfach voll ist, und senden Sie die E-Mail später noch einmal.
+advice-check_domain = Prüfen Sie den Teil nach dem @ in { $recipient } auf Tippfehler.
+advice-scan_files = Prüfen Sie die Anhänge mit einem Antivirenprogramm, bevor Sie sie an jemanden senden.
+advice-remove_attachment = Lassen Sie den Anhang weg, der kein Dokument ist, etwa ein Programm oder ein Archiv.
+advice-change_words = Formulieren Sie Betreff und Text anders und ohne Links, und senden Sie die E-Mail noch einmal.

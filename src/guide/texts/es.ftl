@@ -359,6 +359,90 @@ problem-no_verdict = El correo se transmitió completo a { $host }, pero no se s
 problem-canceled = Se canceló el envío. No se envió nada.
 problem-internal = Algo falló dentro de mailbutton. Es un error de mailbutton.
 
+problem-no_network = No se puede acceder a { $host }, aunque el nombre es correcto: parece que este equipo no tiene conexión a Internet. El correo no se envió.
+problem-blocked_on_this_computer = Este equipo no permite que { $program } se conecte con { $host }. El correo no se envió.
+problem-port_25_blocked = No se puede acceder a { $host } en el puerto 25, que la mayoría de los proveedores de Internet bloquean. El correo no se envió.
+problem-imap_port = El puerto { $port } de { $host } es para recibir correos (IMAP), no para enviarlos. El correo no se envió.
+problem-pop3_port = El puerto { $port } de { $host } es para recibir correos (POP3), no para enviarlos. El correo no se envió.
+problem-web_port = El puerto { $port } de { $host } es para páginas web, no para enviar correos. El correo no se envió.
+problem-not_a_mail_server = Lo que responde en el puerto { $port } de { $host } no es un servidor de correo. El correo no se envió.
+problem-tls_from_the_start = { $host } espera el cifrado desde el principio en el puerto { $port }, y la configuración empieza sin él. No se envió ninguna contraseña ni el correo.
+problem-clear_at_the_start = { $host } empieza sin cifrado en el puerto { $port } y cambia después (STARTTLS), y la configuración cifra desde el principio. No se envió ninguna contraseña ni el correo.
+problem-port_closed = { $host } rechazó la conexión en el puerto { $port }, lo que no es habitual en { $provider }: es posible que algo en el camino la bloquee. El correo no se envió.
+problem-port_silent = { $host } no responde en el puerto { $port }: puede que el puerto sea otro o que algo en el camino lo bloquee. El correo no se envió.
+problem-greeting_missing = { $host } aceptó la conexión en el puerto { $port } y después no dijo nada. El correo no se envió.
+problem-cut_off = La conexión con { $host } en el puerto { $port } se cortó justo al principio. El correo no se envió.
+problem-queue_too_long = Este correo esperó demasiado tiempo a que se enviaran los anteriores. No se envió.
+problem-starttls_hidden = Algo en el camino hasta { $host } oculta el cifrado que ofrece el servidor. No se envió ninguna contraseña ni el correo.
+problem-tls_not_ready = { $host } no puede cifrar la conexión en este momento. No se envió ninguna contraseña ni el correo.
+problem-client_certificate_wanted = { $host } solo admite programas que muestran un certificado propio. No se envió ninguna contraseña ni el correo.
+problem-intercepted_by_antivirus = Un antivirus ({ $issuer }) abrió la conexión cifrada con { $host } y puso en ella su propio certificado. No se envió ninguna contraseña ni el correo.
+problem-intercepted_by_firewall = El firewall de esta red ({ $issuer }) abrió la conexión cifrada con { $host } y puso en ella su propio certificado. No se envió ninguna contraseña ni el correo.
+problem-captive_portal = En lugar de { $host } respondió un dispositivo de esta red: probablemente la red pide que usted inicie sesión primero. No se envió ninguna contraseña ni el correo.
+problem-clock_wrong = El certificado de { $host } no concuerda con la fecha de este equipo, que puede no ser correcta. No se envió ninguna contraseña ni el correo.
+problem-certificate_not_the_providers = El certificado recibido no es el de { $provider }: algo entre este equipo y el servidor { $host } puso el suyo. No se envió ninguna contraseña ni el correo.
+problem-certificate_self_signed = { $host } muestra un certificado firmado por él mismo, de modo que nadie lo avala. No se envió ninguna contraseña ni el correo.
+problem-sign_in_blocked = { $host } pide que usted confirme primero el inicio de sesión en un navegador web. El correo no se envió.
+problem-smtp_auth_off_tenant = Su organización desactivó el envío con contraseña (“SMTP autenticado”) en Microsoft 365. El correo no se envió.
+problem-smtp_auth_off_mailbox = El envío con contraseña (“SMTP autenticado”) está desactivado para este buzón en Microsoft 365. El correo no se envió.
+problem-password_login_over = { $host } ya no permite que los programas inicien sesión con una contraseña. El correo no se envió.
+problem-blocked_by_sign_in_rules = Una regla de seguridad de su organización no permite este inicio de sesión. El correo no se envió.
+problem-account_locked = { $host } indica que esta cuenta está bloqueada. El correo no se envió.
+problem-password_expired = { $host } indica que la contraseña ha caducado. El correo no se envió.
+problem-gmail_app_password = { $provider } no aceptó el inicio de sesión: aquí pide una contraseña de aplicación, no la contraseña de su cuenta de Google. El correo no se envió.
+problem-yahoo_app_password = { $provider } no aceptó el inicio de sesión: aquí pide una contraseña de aplicación, no la contraseña de su sitio web. El correo no se envió.
+problem-icloud_app_password = { $provider } no aceptó el inicio de sesión: aquí pide una contraseña específica de app, no la contraseña de su cuenta de Apple. El correo no se envió.
+problem-too_many_logins = { $host } no admite más inicios de sesión durante un tiempo, porque hubo demasiados. El correo no se envió.
+problem-app_password_required = { $host } no aceptó el inicio de sesión: aquí pide una contraseña de aplicación, no la del sitio web. El correo no se envió.
+problem-access_for_programs_off = { $host } no aceptó el inicio de sesión: puede que el acceso de los programas de correo esté desactivado para este buzón. El correo no se envió.
+problem-ip_not_allowed = { $host } no permite iniciar sesión desde la dirección de Internet de este equipo. El correo no se envió.
+problem-key_username = { $provider } no aceptó el inicio de sesión: allí el nombre de usuario es la palabra apikey y la contraseña es una clave. El correo no se envió.
+problem-key_refused = { $provider } no aceptó el nombre de usuario y la clave. El correo no se envió.
+problem-password_login_ending = { $provider } no aceptó el inicio de sesión: está desactivando el inicio de sesión con contraseña y es posible que ya lo haya hecho para este buzón. El correo no se envió.
+problem-full_address_needed = { $host } no aceptó el inicio de sesión: el nombre de usuario suele ser la dirección de correo completa. El correo no se envió.
+problem-password_or_app_password = { $provider } no aceptó el nombre de usuario y la contraseña: con la verificación en dos pasos pide aquí una contraseña de aplicación. El correo no se envió.
+problem-port_25_without_login = { $host } no admite inicio de sesión en el puerto 25, que es para el correo entre servidores. El correo no se envió.
+problem-login_needs_encryption = { $host } no admite inicio de sesión sin cifrado. El correo no se envió.
+problem-only_sign_in_offered = { $host } no acepta contraseñas de los programas, solo un inicio de sesión en el navegador web. El correo no se envió.
+problem-too_many_connections = { $host } tiene demasiadas conexiones simultáneas de esta cuenta o de este equipo. El correo no se envió.
+problem-recipient_gets_too_many = { $recipient } está recibiendo en este momento más correos de los que acepta su proveedor. El correo no se envió.
+problem-daily_limit = Se ha agotado el número de correos que { $host } acepta de esta cuenta por día o por mes. El correo no se envió.
+problem-rate_limited = { $host } no acepta más correos de esta cuenta durante un tiempo, porque hubo muchos en poco tiempo. El correo no se envió.
+problem-greylisted = { $host } hace esperar unos minutos al primer correo para evitar el spam. El correo todavía no se envió.
+problem-own_mailbox_full = Su propio buzón está lleno, por lo que { $host } no acepta correos suyos. El correo no se envió.
+problem-account_blocked = { $host } suspendió los envíos de esta cuenta. El correo no se envió.
+problem-sender_not_verified = { $host } solo envía desde direcciones que se hayan confirmado allí; { $sender } no es una de ellas. El correo no se envió.
+problem-test_mode = La cuenta en { $host } está todavía en modo de prueba, en el que solo envía a direcciones confirmadas. El correo no se envió.
+problem-sender_not_allowed = { $host } no permite que este usuario envíe desde { $sender }. El correo no se envió.
+problem-sender_domain_unknown = { $host } no conoce la parte de { $sender } posterior a la @. El correo no se envió.
+problem-sender_domain_protected = El dominio de { $sender } no permite que { $host } envíe en su nombre (SPF, DKIM o DMARC). El correo no se envió.
+problem-sent_from_home = { $host } no acepta correos enviados directamente desde una conexión a Internet común. El correo no se envió.
+problem-blocklisted = La dirección de Internet de la que procede este correo está en una lista de remitentes de spam. El correo no se envió.
+problem-hello_refused = { $host } no aceptó el nombre con el que se presentó este equipo. El correo no se envió.
+problem-login_needed_to_send = { $host } solo acepta este correo después de un inicio de sesión, y no hay ningún nombre de usuario configurado. El correo no se envió.
+problem-relay_denied = { $host } no transmite a otros proveedores los correos de { $sender }. El correo no se envió.
+problem-too_many_recipients = { $host } no acepta un correo con tantos destinatarios. El correo no se envió a nadie.
+problem-mailbox_full = El buzón de { $recipient } está lleno. El correo no se envió a nadie.
+problem-recipient_disabled = El buzón de { $recipient } no acepta correos en este momento. El correo no se envió a nadie.
+problem-recipient_domain_unknown = Ningún servidor de correo acepta correos para { $recipient }: la parte posterior a la @ no existe o no tiene correo. El correo no se envió a nadie.
+problem-recipient_malformed = { $host } no acepta { $recipient } como dirección de correo. El correo no se envió a nadie.
+problem-recipient_unknown = { $recipient } no existe, según { $host }. El correo no se envió a nadie.
+problem-virus_found = { $host } considera que hay un virus en el correo. No se envió.
+problem-attachment_blocked = { $host } no acepta un archivo adjunto de este tipo. El correo no se envió.
+problem-spam_block = { $host } considera que este correo es spam. No se envió.
+problem-policy_block = Una regla de { $host } no permite este correo. No se envió.
+problem-server_full = { $host } no tiene espacio para más correos en este momento. El correo no se envió.
+problem-server_trouble = { $host } tiene un problema propio en este momento. El correo no se envió.
+problem-relay_forbidden = El servicio web conoce este token y no le permite enviar. El correo no se envió.
+problem-relay_rate_limited = El servicio web no acepta más correos durante un tiempo, porque hubo muchos en poco tiempo. El correo no se envió.
+problem-relay_gateway = No se puede acceder al servicio web que está detrás de su dirección. El correo no se envió.
+problem-not_a_relay = Lo que responde en esta dirección web no es un servicio de correo. El correo no se envió.
+problem-network_wants_sign_in = Esta red pide que usted inicie sesión antes de dejar pasar nada. El correo no se envió.
+problem-relay_account = El servicio web pide que primero se ponga en orden su cuenta; por ejemplo, con un pago. El correo no se envió.
+problem-relay_rejects_email = El servicio web no acepta el correo tal como está. No se envió.
+problem-relay_broken = El servicio web tiene un problema propio. El correo no se envió.
+problem-gateway_lost_answer = El correo se transmitió completo a { $host }, pero el servicio web que está detrás no respondió. Puede que se haya entregado o puede que no, y no se vuelve a enviar automáticamente.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Compruebe que el nombre del servidor esté bien escrito o búsquelo en las páginas de ayuda de su proveedor.
@@ -420,3 +504,50 @@ advice-check_file = Compruebe que el archivo del documento se pueda abrir y env�
 advice-ask_recipient = Pregunte al destinatario si el correo llegó antes de enviarlo de nuevo.
 advice-look_in_sent = Mire en la carpeta Enviados de su buzón: muchos proveedores ponen allí una copia de lo que se envió.
 advice-report_bug = Informe de este problema al fabricante de { $program }.
+
+advice-use_sending_port = Use el servidor de envío con el puerto 587 y el cifrado Automático; a menudo su nombre empieza por smtp.
+advice-try_tls = Configure el cifrado como TLS desde el principio.
+advice-intercepted-host = Desactive el análisis del correo del antivirus o haga que no intervenga en { $host }: pone su propio certificado en lugar del certificado del servidor.
+advice-ask_network = Pida a quien administre esta red que deje pasar sin abrirlas las conexiones con { $host }.
+advice-sign_in_network = Abra cualquier página web en un navegador, inicie sesión en esta red y repita la prueba.
+advice-sign_in_browser = Inicie sesión en su buzón en un navegador web, confirme que el intento fue suyo y repita la prueba.
+advice-allow_smtp_auth-tenant = Pida a su administrador que active “SMTP autenticado” en Microsoft 365 para su organización o solo para este buzón.
+advice-allow_smtp_auth-mailbox = Pida a su administrador que active “SMTP autenticado” para este buzón: en el centro de administración de Microsoft 365, en Usuarios activos, el usuario, Correo, Administrar aplicaciones de correo electrónico.
+advice-other_account-any = Use para enviar otra cuenta de correo que permita a los programas iniciar sesión con una contraseña.
+advice-ask_administrator = Pida a su administrador un servidor por el que puedan enviar los programas y muéstrele este mensaje.
+advice-allow_in_rules = Pida a su administrador que exima este buzón de la regla que bloquea el inicio de sesión con contraseña (valores predeterminados de seguridad o acceso condicional).
+advice-unlock_account = Inicie sesión en el sitio web de su proveedor para desbloquear la cuenta.
+advice-renew_password = Cambie la contraseña en el sitio web de su proveedor y escriba la nueva aquí.
+advice-switch_access_on = Active el acceso de los programas de correo (POP3, IMAP, SMTP) en la configuración de su buzón, en el sitio web de su proveedor.
+advice-allow_ip = Agregue la dirección de Internet de este equipo a las permitidas en su cuenta, en el sitio web del proveedor.
+advice-use_username_apikey = Use la palabra apikey como nombre de usuario y una clave creada en { $provider } como contraseña.
+advice-use_login_port = Use el puerto 587 con el cifrado Automático y el nombre de usuario y la contraseña de su cuenta de correo.
+advice-wait-seconds = { $count ->
+    [one] Inténtelo de nuevo dentro de { $count } segundo.
+   *[other] Inténtelo de nuevo dentro de { $count } segundos.
+}
+advice-wait-minutes = { $count ->
+    [one] Inténtelo de nuevo dentro de { $count } minuto.
+   *[other] Inténtelo de nuevo dentro de { $count } minutos.
+}
+advice-wait-hours = { $count ->
+    [one] Inténtelo de nuevo dentro de { $count } hora.
+   *[other] Inténtelo de nuevo dentro de { $count } horas.
+}
+advice-try_tomorrow = Inténtelo de nuevo mañana o pida a su proveedor un límite más alto.
+advice-open_link = Abra la página que indica el servidor: explica el motivo y lo que se puede hacer.
+advice-other_programs = Cierre otros programas y dispositivos que envíen con la misma cuenta o espere a que terminen.
+advice-ask_recipient_other_address = Pida al destinatario otra dirección; por ejemplo, por teléfono.
+advice-free_space = Elimine correos antiguos de su propio buzón, también los enviados, o pida más espacio a su proveedor.
+advice-verify_sender = Confirme { $sender } como remitente en el sitio web de su proveedor o envíe desde una dirección que esté confirmada allí.
+advice-leave_test_mode = Pida al proveedor que ponga fin al modo de prueba de su cuenta o envíe solo a direcciones que estén confirmadas allí.
+advice-check_sender_domain = Compruebe que la parte posterior a la @ en { $sender } esté bien escrita.
+advice-ask_domain = Pida a quien administre el dominio de { $sender } que permita a { $host } enviar en su nombre o envíe a través del servidor de ese dominio.
+advice-ask_program = Pida al fabricante de { $program } que asigne un nombre adecuado a este equipo.
+advice-check_copy = Compruebe la dirección para las copias en la configuración.
+advice-fewer_recipients = Envíe el correo a menos destinatarios a la vez.
+advice-tell_recipient_full = Avise al destinatario por otro medio de que su buzón está lleno y envíe el correo de nuevo más tarde.
+advice-check_domain = Compruebe que la parte posterior a la @ en { $recipient } esté bien escrita.
+advice-scan_files = Compruebe los archivos adjuntos con un antivirus antes de enviarlos a nadie.
+advice-remove_attachment = Quite el archivo adjunto que no sea un documento, como un programa o un archivo comprimido.
+advice-change_words = Escriba el asunto y el texto con otras palabras, sin enlaces, y envíe el correo de nuevo.

@@ -359,6 +359,90 @@ problem-no_verdict = L’e-mail a été transmis en entier à { $host }, mais on
 problem-canceled = L’envoi a été annulé. Rien n’a été envoyé.
 problem-internal = Un problème est survenu à l’intérieur de mailbutton. C’est un bug de mailbutton.
 
+problem-no_network = { $host } ne peut pas être joint, bien que son nom soit exact : cet ordinateur ne semble pas connecté à Internet. L’e-mail n’a pas été envoyé.
+problem-blocked_on_this_computer = Cet ordinateur ne permet pas à { $program } de se connecter à { $host }. L’e-mail n’a pas été envoyé.
+problem-port_25_blocked = { $host } ne peut pas être joint sur le port 25, que la plupart des fournisseurs d’accès à Internet bloquent. L’e-mail n’a pas été envoyé.
+problem-imap_port = Le port { $port } du serveur { $host } sert à recevoir des e-mails (IMAP), pas à en envoyer. L’e-mail n’a pas été envoyé.
+problem-pop3_port = Le port { $port } du serveur { $host } sert à recevoir des e-mails (POP3), pas à en envoyer. L’e-mail n’a pas été envoyé.
+problem-web_port = Le port { $port } du serveur { $host } sert aux pages web, pas à envoyer des e-mails. L’e-mail n’a pas été envoyé.
+problem-not_a_mail_server = Ce qui répond sur le port { $port } du serveur { $host } n’est pas un serveur de messagerie. L’e-mail n’a pas été envoyé.
+problem-tls_from_the_start = { $host } attend un chiffrement dès le début sur le port { $port }, alors que les paramètres commencent sans. Ni mot de passe ni e-mail n’a été envoyé.
+problem-clear_at_the_start = { $host } commence sans chiffrement sur le port { $port } et l’active ensuite (STARTTLS), alors que les paramètres chiffrent dès le début. Ni mot de passe ni e-mail n’a été envoyé.
+problem-port_closed = { $host } a refusé la connexion sur le port { $port }, ce qui est inhabituel chez { $provider } : quelque chose sur le trajet la bloque peut-être. L’e-mail n’a pas été envoyé.
+problem-port_silent = { $host } ne répond pas sur le port { $port } : c’est peut-être un autre port, ou bien quelque chose sur le trajet le bloque. L’e-mail n’a pas été envoyé.
+problem-greeting_missing = { $host } a pris la connexion sur le port { $port }, puis n’a plus rien dit. L’e-mail n’a pas été envoyé.
+problem-cut_off = La connexion à { $host } sur le port { $port } a été coupée dès le début. L’e-mail n’a pas été envoyé.
+problem-queue_too_long = Cet e-mail a attendu trop longtemps derrière les précédents. Il n’a pas été envoyé.
+problem-starttls_hidden = Quelque chose sur le trajet jusqu’à { $host } cache le chiffrement que le serveur propose. Ni mot de passe ni e-mail n’a été envoyé.
+problem-tls_not_ready = { $host } ne peut pas chiffrer la connexion pour le moment. Ni mot de passe ni e-mail n’a été envoyé.
+problem-client_certificate_wanted = { $host } n’accepte que les programmes qui présentent leur propre certificat. Ni mot de passe ni e-mail n’a été envoyé.
+problem-intercepted_by_antivirus = Un antivirus ({ $issuer }) a ouvert la connexion chiffrée à { $host } et y a mis son propre certificat. Ni mot de passe ni e-mail n’a été envoyé.
+problem-intercepted_by_firewall = Le pare-feu de ce réseau ({ $issuer }) a ouvert la connexion chiffrée à { $host } et y a mis son propre certificat. Ni mot de passe ni e-mail n’a été envoyé.
+problem-captive_portal = Un appareil de ce réseau a répondu à la place du serveur { $host } : le réseau demande sans doute de s’y connecter d’abord. Ni mot de passe ni e-mail n’a été envoyé.
+problem-clock_wrong = Le certificat présenté par { $host } ne correspond pas à la date de cet ordinateur, qui est peut-être inexacte. Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_not_the_providers = Le certificat reçu n’est pas celui du fournisseur { $provider } : quelque chose entre cet ordinateur et { $host } y a mis le sien. Ni mot de passe ni e-mail n’a été envoyé.
+problem-certificate_self_signed = { $host } présente un certificat qu’il a signé lui-même ; personne ne s’en porte donc garant. Ni mot de passe ni e-mail n’a été envoyé.
+problem-sign_in_blocked = { $host } demande que vous confirmiez d’abord la connexion dans un navigateur web. L’e-mail n’a pas été envoyé.
+problem-smtp_auth_off_tenant = Votre organisation a désactivé l’envoi avec mot de passe (« SMTP authentifié ») dans Microsoft 365. L’e-mail n’a pas été envoyé.
+problem-smtp_auth_off_mailbox = L’envoi avec mot de passe (« SMTP authentifié ») est désactivé pour cette boîte aux lettres dans Microsoft 365. L’e-mail n’a pas été envoyé.
+problem-password_login_over = { $host } ne permet plus aux programmes de se connecter avec un mot de passe. L’e-mail n’a pas été envoyé.
+problem-blocked_by_sign_in_rules = Une règle de sécurité de votre organisation n’autorise pas cette identification. L’e-mail n’a pas été envoyé.
+problem-account_locked = { $host } indique que ce compte est verrouillé. L’e-mail n’a pas été envoyé.
+problem-password_expired = { $host } indique que le mot de passe a expiré. L’e-mail n’a pas été envoyé.
+problem-gmail_app_password = { $provider } n’a pas accepté l’identification : il faut ici un mot de passe d’application, et non le mot de passe de votre compte Google. L’e-mail n’a pas été envoyé.
+problem-yahoo_app_password = { $provider } n’a pas accepté l’identification : il faut ici un mot de passe d’application, et non le mot de passe du site web. L’e-mail n’a pas été envoyé.
+problem-icloud_app_password = { $provider } n’a pas accepté l’identification : il faut ici un mot de passe pour application, et non le mot de passe de votre compte Apple. L’e-mail n’a pas été envoyé.
+problem-too_many_logins = { $host } n’accepte plus d’identification pendant un moment, car il y en a eu trop. L’e-mail n’a pas été envoyé.
+problem-app_password_required = { $host } n’a pas accepté l’identification : il faut ici un mot de passe d’application, et non celui du site web. L’e-mail n’a pas été envoyé.
+problem-access_for_programs_off = { $host } n’a pas accepté l’identification : l’accès des logiciels de messagerie est peut-être désactivé pour cette boîte aux lettres. L’e-mail n’a pas été envoyé.
+problem-ip_not_allowed = { $host } n’autorise pas l’identification depuis l’adresse Internet de cet ordinateur. L’e-mail n’a pas été envoyé.
+problem-key_username = { $provider } n’a pas accepté l’identification : le nom d’utilisateur y est le mot apikey, et le mot de passe est une clé. L’e-mail n’a pas été envoyé.
+problem-key_refused = { $provider } n’a pas accepté le nom d’utilisateur et la clé. L’e-mail n’a pas été envoyé.
+problem-password_login_ending = { $provider } n’a pas accepté l’identification : la connexion par mot de passe y est en cours de désactivation, et l’est peut-être déjà pour cette boîte aux lettres. L’e-mail n’a pas été envoyé.
+problem-full_address_needed = { $host } n’a pas accepté l’identification : le nom d’utilisateur est en général l’adresse e-mail complète. L’e-mail n’a pas été envoyé.
+problem-password_or_app_password = { $provider } n’a pas accepté le nom d’utilisateur et le mot de passe : avec la validation en deux étapes, il faut ici un mot de passe d’application. L’e-mail n’a pas été envoyé.
+problem-port_25_without_login = { $host } ne propose pas d’identification sur le port 25, qui est destiné aux échanges entre serveurs. L’e-mail n’a pas été envoyé.
+problem-login_needs_encryption = { $host } n’accepte pas d’identification sans chiffrement. L’e-mail n’a pas été envoyé.
+problem-only_sign_in_offered = { $host } n’accepte pas de mot de passe venant des programmes, seulement une connexion dans le navigateur web. L’e-mail n’a pas été envoyé.
+problem-too_many_connections = { $host } a trop de connexions simultanées venant de ce compte ou de cet ordinateur. L’e-mail n’a pas été envoyé.
+problem-recipient_gets_too_many = { $recipient } reçoit en ce moment plus d’e-mails que son fournisseur n’en accepte. L’e-mail n’a pas été envoyé.
+problem-daily_limit = { $host } limite le nombre d’e-mails de ce compte par jour ou par mois, et cette limite est atteinte. L’e-mail n’a pas été envoyé.
+problem-rate_limited = { $host } n’accepte plus d’e-mails de ce compte pendant un moment, car il y en a eu beaucoup en peu de temps. L’e-mail n’a pas été envoyé.
+problem-greylisted = { $host } fait patienter un premier e-mail pendant quelques minutes, pour écarter le spam. L’e-mail n’a pas encore été envoyé.
+problem-own_mailbox_full = Votre propre boîte aux lettres est pleine ; { $host } n’accepte donc plus vos e-mails. L’e-mail n’a pas été envoyé.
+problem-account_blocked = { $host } a suspendu les envois de ce compte. L’e-mail n’a pas été envoyé.
+problem-sender_not_verified = { $host } n’envoie que depuis les adresses qui y ont été confirmées, et { $sender } n’en fait pas partie. L’e-mail n’a pas été envoyé.
+problem-test_mode = Le compte chez { $host } est encore en mode de test, dans lequel il n’envoie qu’à des adresses confirmées. L’e-mail n’a pas été envoyé.
+problem-sender_not_allowed = { $host } ne permet pas à cet utilisateur d’envoyer depuis { $sender }. L’e-mail n’a pas été envoyé.
+problem-sender_domain_unknown = { $host } ne connaît pas la partie après le @ dans { $sender }. L’e-mail n’a pas été envoyé.
+problem-sender_domain_protected = Le domaine de l’adresse { $sender } n’autorise pas { $host } à envoyer en son nom (SPF, DKIM ou DMARC). L’e-mail n’a pas été envoyé.
+problem-sent_from_home = { $host } n’accepte pas d’e-mails venant directement d’une connexion Internet ordinaire. L’e-mail n’a pas été envoyé.
+problem-blocklisted = L’adresse Internet d’où vient cet e-mail figure sur une liste d’expéditeurs de spam. L’e-mail n’a pas été envoyé.
+problem-hello_refused = { $host } n’a pas accepté le nom sous lequel cet ordinateur s’est présenté. L’e-mail n’a pas été envoyé.
+problem-login_needed_to_send = { $host } n’accepte cet e-mail qu’après une identification, et aucun nom d’utilisateur n’est configuré. L’e-mail n’a pas été envoyé.
+problem-relay_denied = { $host } ne transmet pas à d’autres fournisseurs les e-mails envoyés depuis { $sender }. L’e-mail n’a pas été envoyé.
+problem-too_many_recipients = { $host } n’accepte pas d’e-mail avec autant de destinataires. L’e-mail n’a été envoyé à personne.
+problem-mailbox_full = La boîte aux lettres { $recipient } est pleine. L’e-mail n’a été envoyé à personne.
+problem-recipient_disabled = La boîte aux lettres { $recipient } n’accepte pas d’e-mails en ce moment. L’e-mail n’a été envoyé à personne.
+problem-recipient_domain_unknown = Aucun serveur de messagerie n’accepte d’e-mails pour { $recipient } : la partie après le @ n’existe pas, ou n’a pas de messagerie. L’e-mail n’a été envoyé à personne.
+problem-recipient_malformed = { $host } n’accepte pas { $recipient } comme adresse e-mail. L’e-mail n’a été envoyé à personne.
+problem-recipient_unknown = { $recipient } n’existe pas, selon { $host }. L’e-mail n’a été envoyé à personne.
+problem-virus_found = { $host } estime que l’e-mail contient un virus. Il n’a pas été envoyé.
+problem-attachment_blocked = { $host } n’accepte pas une pièce jointe de ce type. L’e-mail n’a pas été envoyé.
+problem-spam_block = { $host } prend cet e-mail pour du spam. Il n’a pas été envoyé.
+problem-policy_block = Une règle du serveur { $host } n’autorise pas cet e-mail. Il n’a pas été envoyé.
+problem-server_full = { $host } n’a pas de place pour d’autres e-mails pour le moment. L’e-mail n’a pas été envoyé.
+problem-server_trouble = { $host } rencontre lui-même un problème pour le moment. L’e-mail n’a pas été envoyé.
+problem-relay_forbidden = Le service web connaît ce jeton, mais ne l’autorise pas à envoyer. L’e-mail n’a pas été envoyé.
+problem-relay_rate_limited = Le service web n’accepte plus d’e-mails pendant un moment, car il y en a eu beaucoup en peu de temps. L’e-mail n’a pas été envoyé.
+problem-relay_gateway = Le service web ne peut pas être joint derrière son adresse. L’e-mail n’a pas été envoyé.
+problem-not_a_relay = Ce qui répond à cette adresse web n’est pas un service d’envoi d’e-mails. L’e-mail n’a pas été envoyé.
+problem-network_wants_sign_in = Ce réseau demande de s’y connecter avant de laisser passer quoi que ce soit. L’e-mail n’a pas été envoyé.
+problem-relay_account = Le service web demande que son compte soit d’abord mis en ordre, par exemple par un paiement. L’e-mail n’a pas été envoyé.
+problem-relay_rejects_email = Le service web n’accepte pas l’e-mail tel quel. Il n’a pas été envoyé.
+problem-relay_broken = Le service web rencontre lui-même un problème. L’e-mail n’a pas été envoyé.
+problem-gateway_lost_answer = L’e-mail a été transmis en entier à { $host }, mais le service web qui se trouve derrière n’a pas répondu. Il a peut-être été remis, peut-être pas ; il n’est pas renvoyé automatiquement.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Vérifiez l’orthographe du nom du serveur, ou cherchez-le dans les pages d’aide de votre fournisseur.
@@ -420,3 +504,50 @@ advice-check_file = Vérifiez que le fichier du document peut être ouvert, puis
 advice-ask_recipient = Demandez au destinataire si l’e-mail est arrivé avant de l’envoyer de nouveau.
 advice-look_in_sent = Regardez dans le dossier des messages envoyés de votre boîte aux lettres : de nombreux fournisseurs y placent une copie de ce qui a été envoyé.
 advice-report_bug = Signalez ce problème à l’éditeur du programme { $program }.
+
+advice-use_sending_port = Utilisez le serveur d’envoi avec le port 587 et le chiffrement Automatique ; son nom commence souvent par smtp.
+advice-try_tls = Réglez le chiffrement sur TLS dès le début.
+advice-intercepted-host = Désactivez l’analyse des e-mails de l’antivirus, ou faites-lui ignorer { $host } : il remplace le certificat du serveur par le sien.
+advice-ask_network = Demandez à la personne qui gère ce réseau de laisser passer sans les ouvrir les connexions à { $host }.
+advice-sign_in_network = Ouvrez une page web quelconque dans un navigateur, connectez-vous à ce réseau, puis relancez le test.
+advice-sign_in_browser = Connectez-vous à votre boîte aux lettres dans un navigateur web, confirmez que la tentative venait de vous, puis relancez le test.
+advice-allow_smtp_auth-tenant = Demandez à votre administrateur d’activer « SMTP authentifié » dans Microsoft 365, pour votre organisation ou pour cette seule boîte aux lettres.
+advice-allow_smtp_auth-mailbox = Demandez à votre administrateur d’activer « SMTP authentifié » pour cette boîte aux lettres : dans le Centre d’administration Microsoft 365, sous Utilisateurs actifs, l’utilisateur, Courrier, Gérer les applications de messagerie.
+advice-other_account-any = Utilisez pour l’envoi un autre compte de messagerie, qui permet aux programmes de se connecter avec un mot de passe.
+advice-ask_administrator = Demandez à votre administrateur un serveur par lequel les programmes peuvent envoyer, et montrez-lui ce message.
+advice-allow_in_rules = Demandez à votre administrateur d’exempter cette boîte aux lettres de la règle qui bloque la connexion par mot de passe (paramètres de sécurité par défaut ou accès conditionnel).
+advice-unlock_account = Connectez-vous sur le site web de votre fournisseur pour déverrouiller le compte.
+advice-renew_password = Changez le mot de passe sur le site web de votre fournisseur, et saisissez le nouveau ici.
+advice-switch_access_on = Activez l’accès des logiciels de messagerie (POP3, IMAP, SMTP) dans les paramètres de votre boîte aux lettres, sur le site web de votre fournisseur.
+advice-allow_ip = Ajoutez l’adresse Internet de cet ordinateur aux adresses autorisées de votre compte, sur le site web du fournisseur.
+advice-use_username_apikey = Utilisez le mot apikey comme nom d’utilisateur, et une clé créée chez { $provider } comme mot de passe.
+advice-use_login_port = Utilisez le port 587 avec le chiffrement Automatique, ainsi que le nom d’utilisateur et le mot de passe de votre compte de messagerie.
+advice-wait-seconds = { $count ->
+    [one] Réessayez dans { $count } seconde.
+   *[other] Réessayez dans { $count } secondes.
+}
+advice-wait-minutes = { $count ->
+    [one] Réessayez dans { $count } minute.
+   *[other] Réessayez dans { $count } minutes.
+}
+advice-wait-hours = { $count ->
+    [one] Réessayez dans { $count } heure.
+   *[other] Réessayez dans { $count } heures.
+}
+advice-try_tomorrow = Réessayez demain, ou demandez à votre fournisseur une limite plus élevée.
+advice-open_link = Ouvrez la page que le serveur indique : elle explique la raison et ce qui peut être fait.
+advice-other_programs = Fermez les autres programmes et appareils qui envoient par le même compte, ou attendez qu’ils aient fini.
+advice-ask_recipient_other_address = Demandez une autre adresse au destinataire, par exemple par téléphone.
+advice-free_space = Supprimez d’anciens e-mails de votre propre boîte aux lettres, y compris ceux qui ont été envoyés, ou demandez plus d’espace à votre fournisseur.
+advice-verify_sender = Confirmez { $sender } comme expéditeur sur le site web de votre fournisseur, ou envoyez depuis une adresse qui y est confirmée.
+advice-leave_test_mode = Demandez au fournisseur de mettre fin au mode de test de votre compte, ou envoyez uniquement à des adresses qui y sont confirmées.
+advice-check_sender_domain = Vérifiez l’orthographe de la partie après le @ dans { $sender }.
+advice-ask_domain = Demandez à la personne qui gère le domaine de l’adresse { $sender } d’autoriser { $host } à envoyer en son nom, ou envoyez par le serveur de ce domaine.
+advice-ask_program = Demandez à l’éditeur du programme { $program } d’attribuer un nom correct à cet ordinateur.
+advice-check_copy = Vérifiez l’adresse pour les copies dans les paramètres.
+advice-fewer_recipients = Envoyez l’e-mail à moins de destinataires à la fois.
+advice-tell_recipient_full = Prévenez le destinataire par un autre moyen que sa boîte aux lettres est pleine, et envoyez de nouveau l’e-mail plus tard.
+advice-check_domain = Vérifiez l’orthographe de la partie après le @ dans { $recipient }.
+advice-scan_files = Vérifiez les pièces jointes avec un antivirus avant de les envoyer à qui que ce soit.
+advice-remove_attachment = Retirez la pièce jointe qui n’est pas un document, par exemple un programme ou une archive.
+advice-change_words = Rédigez autrement l’objet et le texte, sans liens, puis envoyez de nouveau l’e-mail.

@@ -359,6 +359,90 @@ problem-no_verdict = L'email è stata trasmessa per intero a { $host }, ma non s
 problem-canceled = L'invio è stato annullato. Non è stato inviato nulla.
 problem-internal = Qualcosa in mailbutton non ha funzionato. È un errore di programmazione di mailbutton.
 
+problem-no_network = Non si riesce a raggiungere { $host }, anche se il nome è corretto: sembra che questo computer non abbia una connessione a internet. L'email non è stata inviata.
+problem-blocked_on_this_computer = Questo computer non consente a { $program } di connettersi a { $host }. L'email non è stata inviata.
+problem-port_25_blocked = Non si riesce a raggiungere { $host } sulla porta 25, che la maggior parte dei provider internet blocca. L'email non è stata inviata.
+problem-imap_port = La porta { $port } del server { $host } serve a ricevere le email (IMAP), non a inviarle. L'email non è stata inviata.
+problem-pop3_port = La porta { $port } del server { $host } serve a ricevere le email (POP3), non a inviarle. L'email non è stata inviata.
+problem-web_port = La porta { $port } del server { $host } serve per le pagine web, non per inviare email. L'email non è stata inviata.
+problem-not_a_mail_server = Ciò che risponde sulla porta { $port } di { $host } non è un server di posta. L'email non è stata inviata.
+problem-tls_from_the_start = Il server { $host } si aspetta la crittografia fin dall'inizio sulla porta { $port }, mentre le impostazioni iniziano senza. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-clear_at_the_start = Il server { $host } inizia senza crittografia sulla porta { $port } e la attiva in seguito (STARTTLS), mentre le impostazioni crittografano fin dall'inizio. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-port_closed = Il server { $host } ha rifiutato la connessione sulla porta { $port }, cosa insolita per { $provider }: qualcosa lungo il percorso potrebbe bloccarla. L'email non è stata inviata.
+problem-port_silent = Il server { $host } non risponde sulla porta { $port }: la porta potrebbe essere un'altra, oppure qualcosa lungo il percorso la blocca. L'email non è stata inviata.
+problem-greeting_missing = Il server { $host } ha accettato la connessione sulla porta { $port } e poi non ha trasmesso nulla. L'email non è stata inviata.
+problem-cut_off = La connessione con { $host } sulla porta { $port } è stata interrotta subito all'inizio. L'email non è stata inviata.
+problem-queue_too_long = Questa email ha atteso troppo a lungo dopo quelle che la precedevano. Non è stata inviata.
+problem-starttls_hidden = Qualcosa lungo il percorso verso { $host } nasconde la crittografia che il server offre. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-tls_not_ready = Il server { $host } al momento non può crittografare la connessione. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-client_certificate_wanted = Il server { $host } lascia entrare solo i programmi che presentano un proprio certificato. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-intercepted_by_antivirus = Un programma antivirus ({ $issuer }) ha aperto la connessione crittografata con { $host } e vi ha inserito il proprio certificato. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-intercepted_by_firewall = Il firewall di questa rete ({ $issuer }) ha aperto la connessione crittografata con { $host } e vi ha inserito il proprio certificato. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-captive_portal = Al posto di { $host } ha risposto un dispositivo di questa rete: probabilmente la rete richiede prima l'accesso nel browser. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-clock_wrong = Il certificato del server { $host } non corrisponde alla data di questo computer, che potrebbe non essere corretta. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_not_the_providers = Il certificato ricevuto non è quello di { $provider }: qualcosa tra questo computer e { $host } vi ha messo il proprio. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-certificate_self_signed = Il server { $host } presenta un certificato che ha firmato da sé, quindi nessuno lo garantisce. Non è stata inviata alcuna password, e nemmeno l'email.
+problem-sign_in_blocked = Il server { $host } richiede prima una conferma dell'accesso in un browser web. L'email non è stata inviata.
+problem-smtp_auth_off_tenant = La Sua organizzazione ha disattivato in Microsoft 365 l'invio con password (“SMTP autenticato”, Authenticated SMTP). L'email non è stata inviata.
+problem-smtp_auth_off_mailbox = L'invio con password (“SMTP autenticato”, Authenticated SMTP) è disattivato in Microsoft 365 per questa casella. L'email non è stata inviata.
+problem-password_login_over = Il server { $host } non consente più ai programmi di accedere con una password. L'email non è stata inviata.
+problem-blocked_by_sign_in_rules = Una regola di sicurezza della Sua organizzazione non consente questo accesso. L'email non è stata inviata.
+problem-account_locked = Il server { $host } segnala che questo account è bloccato. L'email non è stata inviata.
+problem-password_expired = Il server { $host } segnala che la password è scaduta. L'email non è stata inviata.
+problem-gmail_app_password = { $provider } non ha accettato l'accesso: qui richiede una password per le app, non la password dell'Account Google. L'email non è stata inviata.
+problem-yahoo_app_password = { $provider } non ha accettato l'accesso: qui richiede una password per le app, non la password del suo sito web. L'email non è stata inviata.
+problem-icloud_app_password = { $provider } non ha accettato l'accesso: qui richiede una password specifica per l'app, non la password dell'Apple Account. L'email non è stata inviata.
+problem-too_many_logins = Il server { $host } per un po' non accetta altri accessi, perché sono stati troppi. L'email non è stata inviata.
+problem-app_password_required = Il server { $host } non ha accettato l'accesso: qui richiede una password per le app, non quella del sito web. L'email non è stata inviata.
+problem-access_for_programs_off = Il server { $host } non ha accettato l'accesso: l'accesso per i programmi di posta potrebbe essere disattivato per questa casella. L'email non è stata inviata.
+problem-ip_not_allowed = Il server { $host } non consente l'accesso dall'indirizzo internet di questo computer. L'email non è stata inviata.
+problem-key_username = { $provider } non ha accettato l'accesso: lì il nome utente è la parola apikey e la password è una chiave. L'email non è stata inviata.
+problem-key_refused = { $provider } non ha accettato il nome utente e la chiave. L'email non è stata inviata.
+problem-password_login_ending = { $provider } non ha accettato l'accesso: sta eliminando l'accesso con password e potrebbe averlo già disattivato per questa casella. L'email non è stata inviata.
+problem-full_address_needed = Il server { $host } non ha accettato l'accesso: di solito il nome utente è l'indirizzo email completo. L'email non è stata inviata.
+problem-password_or_app_password = { $provider } non ha accettato il nome utente e la password: con la verifica in due passaggi richiede qui una password per le app. L'email non è stata inviata.
+problem-port_25_without_login = Il server { $host } non prevede l'accesso sulla porta 25, destinata alla posta tra server. L'email non è stata inviata.
+problem-login_needs_encryption = Il server { $host } non prevede l'accesso senza crittografia. L'email non è stata inviata.
+problem-only_sign_in_offered = Il server { $host } non accetta password dai programmi, ma solo l'accesso nel browser web. L'email non è stata inviata.
+problem-too_many_connections = Il server { $host } ha troppe connessioni contemporanee da questo account o da questo computer. L'email non è stata inviata.
+problem-recipient_gets_too_many = { $recipient } sta ricevendo in questo momento più email di quante ne accetti il suo provider. L'email non è stata inviata.
+problem-daily_limit = È stato raggiunto il numero di email che { $host } accetta da questo account in un giorno o in un mese. L'email non è stata inviata.
+problem-rate_limited = Il server { $host } per un po' non riceve altre email da questo account, perché sono state molte in poco tempo. L'email non è stata inviata.
+problem-greylisted = Il server { $host } fa attendere qualche minuto una prima email, come protezione dallo spam. L'email non è stata ancora inviata.
+problem-own_mailbox_full = La Sua casella di posta è piena, perciò { $host } non riceve email da Lei. L'email non è stata inviata.
+problem-account_blocked = Il server { $host } ha sospeso l'invio da questo account. L'email non è stata inviata.
+problem-sender_not_verified = Il server { $host } invia solo da indirizzi confermati presso di esso, e { $sender } non è tra questi. L'email non è stata inviata.
+problem-test_mode = L'account presso { $host } è ancora in modalità di prova, in cui invia solo a indirizzi confermati. L'email non è stata inviata.
+problem-sender_not_allowed = Il server { $host } non consente a questo account di inviare da { $sender }. L'email non è stata inviata.
+problem-sender_domain_unknown = Il server { $host } non conosce la parte di { $sender } dopo la @. L'email non è stata inviata.
+problem-sender_domain_protected = Il dominio di { $sender } non consente a { $host } di inviare per suo conto (SPF, DKIM o DMARC). L'email non è stata inviata.
+problem-sent_from_home = Il server { $host } non riceve email direttamente da una normale connessione a internet. L'email non è stata inviata.
+problem-blocklisted = L'indirizzo internet da cui proviene questa email è in un elenco di mittenti di spam. L'email non è stata inviata.
+problem-hello_refused = Il server { $host } non ha accettato il nome con cui questo computer si è presentato. L'email non è stata inviata.
+problem-login_needed_to_send = Il server { $host } riceve questa email solo dopo l'accesso, ma non è impostato alcun nome utente. L'email non è stata inviata.
+problem-relay_denied = Il server { $host } non inoltra ad altri provider le email di { $sender }. L'email non è stata inviata.
+problem-too_many_recipients = Il server { $host } non riceve un'email con così tanti destinatari. L'email non è stata inviata a nessuno.
+problem-mailbox_full = La casella di { $recipient } è piena. L'email non è stata inviata a nessuno.
+problem-recipient_disabled = La casella di { $recipient } al momento non riceve email. L'email non è stata inviata a nessuno.
+problem-recipient_domain_unknown = Nessun server di posta riceve email per { $recipient }: la parte dopo la @ non esiste o non ha un servizio di posta. L'email non è stata inviata a nessuno.
+problem-recipient_malformed = Il server { $host } non accetta { $recipient } come indirizzo email. L'email non è stata inviata a nessuno.
+problem-recipient_unknown = L'indirizzo { $recipient } non esiste, segnala { $host }. L'email non è stata inviata a nessuno.
+problem-virus_found = Il server { $host } ritiene che nell'email ci sia un virus. Non è stata inviata.
+problem-attachment_blocked = Il server { $host } non accetta un allegato di questo tipo. L'email non è stata inviata.
+problem-spam_block = Il server { $host } considera questa email spam. Non è stata inviata.
+problem-policy_block = Una regola del server { $host } non consente questa email. Non è stata inviata.
+problem-server_full = Il server { $host } al momento non ha spazio per altre email. L'email non è stata inviata.
+problem-server_trouble = Il server { $host } al momento ha un problema proprio. L'email non è stata inviata.
+problem-relay_forbidden = Il servizio web conosce questo token, ma non gli consente di inviare. L'email non è stata inviata.
+problem-relay_rate_limited = Il servizio web per un po' non riceve altre email, perché sono state molte in poco tempo. L'email non è stata inviata.
+problem-relay_gateway = A questo indirizzo il servizio web vero e proprio non è raggiungibile. L'email non è stata inviata.
+problem-not_a_relay = Ciò che risponde a questo indirizzo web non è un servizio email. L'email non è stata inviata.
+problem-network_wants_sign_in = Questa rete richiede l'accesso nel browser prima di lasciar passare qualsiasi cosa. L'email non è stata inviata.
+problem-relay_account = Il servizio web richiede che prima venga regolarizzato il relativo account, per esempio con un pagamento. L'email non è stata inviata.
+problem-relay_rejects_email = Il servizio web non accetta l'email così com'è. Non è stata inviata.
+problem-relay_broken = Il servizio web ha un problema proprio. L'email non è stata inviata.
+problem-gateway_lost_answer = L'email è stata trasmessa per intero a { $host }, ma il servizio web che vi sta dietro non ha dato risposta. Potrebbe essere stata consegnata oppure no, e non viene inviata di nuovo automaticamente.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Verifichi che il nome del server sia scritto correttamente, oppure lo cerchi nelle pagine di assistenza del provider.
@@ -420,3 +504,50 @@ advice-check_file = Verifichi che il file del documento si possa aprire, e invii
 advice-ask_recipient = Chieda al destinatario se l'email è arrivata prima di inviarla di nuovo.
 advice-look_in_sent = Guardi nella cartella Posta inviata della Sua casella: molti provider vi mettono una copia di ciò che è stato inviato.
 advice-report_bug = Segnali questo problema al produttore di { $program }.
+
+advice-use_sending_port = Usi il server per l'invio con la porta 587 e la crittografia automatica; il suo nome spesso inizia con smtp.
+advice-try_tls = Imposti la crittografia su TLS fin dall'inizio.
+advice-intercepted-host = Disattivi la scansione delle email nel programma antivirus, oppure ne escluda { $host }: il programma mette il proprio certificato al posto di quello del server.
+advice-ask_network = Chieda a chi gestisce questa rete di lasciar passare senza aprirle le connessioni a { $host }.
+advice-sign_in_network = Apra una pagina web qualsiasi in un browser e acceda a questa rete, poi esegua di nuovo il test.
+advice-sign_in_browser = Acceda alla Sua casella in un browser web, confermi che il tentativo era Suo ed esegua di nuovo il test.
+advice-allow_smtp_auth-tenant = Chieda all'amministratore di attivare in Microsoft 365 “SMTP autenticato” (Authenticated SMTP) per l'organizzazione o solo per questa casella.
+advice-allow_smtp_auth-mailbox = Chieda all'amministratore di attivare “SMTP autenticato” (Authenticated SMTP) per questa casella: nell'interfaccia di amministrazione di Microsoft 365, in Utenti attivi, l'utente, Posta, Gestisci app di posta elettronica.
+advice-other_account-any = Usi per l'invio un altro account email, che consenta ai programmi di accedere con una password.
+advice-ask_administrator = Chieda all'amministratore un server attraverso cui i programmi possano inviare, mostrando questo messaggio.
+advice-allow_in_rules = Chieda all'amministratore di escludere questa casella dalla regola che blocca l'accesso con password (impostazioni predefinite per la sicurezza o Accesso condizionale).
+advice-unlock_account = Acceda al sito web del provider per sbloccare l'account.
+advice-renew_password = Cambi la password sul sito web del provider e inserisca qui quella nuova.
+advice-switch_access_on = Attivi l'accesso per i programmi di posta (POP3, IMAP, SMTP) nelle impostazioni della casella sul sito web del provider.
+advice-allow_ip = Aggiunga l'indirizzo internet di questo computer a quelli consentiti nel Suo account sul sito web del provider.
+advice-use_username_apikey = Usi la parola apikey come nome utente e una chiave creata presso { $provider } come password.
+advice-use_login_port = Usi la porta 587 con la crittografia automatica e i dati di accesso del Suo account email.
+advice-wait-seconds = { $count ->
+    [one] Riprovi tra { $count } secondo.
+   *[other] Riprovi tra { $count } secondi.
+}
+advice-wait-minutes = { $count ->
+    [one] Riprovi tra { $count } minuto.
+   *[other] Riprovi tra { $count } minuti.
+}
+advice-wait-hours = { $count ->
+    [one] Riprovi tra { $count } ora.
+   *[other] Riprovi tra { $count } ore.
+}
+advice-try_tomorrow = Riprovi domani, oppure chieda al provider un limite più alto.
+advice-open_link = Apra la pagina indicata dal server: spiega il motivo e che cosa si può fare.
+advice-other_programs = Chiuda gli altri programmi e dispositivi che inviano con lo stesso account, oppure attenda che abbiano finito.
+advice-ask_recipient_other_address = Chieda al destinatario un altro indirizzo, per esempio per telefono.
+advice-free_space = Elimini le vecchie email dalla Sua casella, comprese quelle inviate, oppure chieda al provider più spazio.
+advice-verify_sender = Confermi { $sender } come mittente sul sito web del provider, oppure invii da un indirizzo confermato lì.
+advice-leave_test_mode = Chieda al provider di terminare la modalità di prova dell'account, oppure invii solo a indirizzi confermati lì.
+advice-check_sender_domain = Verifichi che la parte di { $sender } dopo la @ sia scritta correttamente.
+advice-ask_domain = Chieda a chi gestisce il dominio di { $sender } di consentire a { $host } di inviare per suo conto, oppure invii tramite il server di quel dominio.
+advice-ask_program = Chieda al produttore di { $program } di impostare un nome adeguato per questo computer.
+advice-check_copy = Verifichi l'indirizzo per le copie nelle impostazioni.
+advice-fewer_recipients = Invii l'email a meno destinatari alla volta.
+advice-tell_recipient_full = Avvisi il destinatario per altra via che la sua casella è piena, e invii di nuovo l'email più tardi.
+advice-check_domain = Verifichi che la parte di { $recipient } dopo la @ sia scritta correttamente.
+advice-scan_files = Verifichi gli allegati con un programma antivirus prima di inviarli a qualcuno.
+advice-remove_attachment = Tolga l'allegato che non è un documento, come un programma o un archivio.
+advice-change_words = Scriva l'oggetto e il testo con altre parole, senza link, e invii di nuovo l'email.

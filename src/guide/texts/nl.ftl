@@ -359,6 +359,90 @@ problem-no_verdict = De e-mail is volledig naar { $host } verzonden, maar het is
 problem-canceled = Het verzenden is geannuleerd. Er is niets verzonden.
 problem-internal = Er is iets misgegaan binnen mailbutton. Dit is een fout in mailbutton.
 
+problem-no_network = { $host } is niet bereikbaar, hoewel de naam klopt: deze computer lijkt geen internetverbinding te hebben. De e-mail is niet verzonden.
+problem-blocked_on_this_computer = Deze computer staat { $program } niet toe verbinding te maken met { $host }. De e-mail is niet verzonden.
+problem-port_25_blocked = { $host } is niet bereikbaar op poort 25, die de meeste internetproviders blokkeren. De e-mail is niet verzonden.
+problem-imap_port = Poort { $port } van { $host } is voor het ontvangen van e-mails (IMAP), niet voor het verzenden. De e-mail is niet verzonden.
+problem-pop3_port = Poort { $port } van { $host } is voor het ontvangen van e-mails (POP3), niet voor het verzenden. De e-mail is niet verzonden.
+problem-web_port = Poort { $port } van { $host } is voor webpagina’s, niet voor het verzenden van e-mails. De e-mail is niet verzonden.
+problem-not_a_mail_server = Wat op poort { $port } van { $host } antwoordt, is geen mailserver. De e-mail is niet verzonden.
+problem-tls_from_the_start = { $host } verwacht op poort { $port } versleuteling vanaf het begin, en de instellingen beginnen zonder. Er is geen wachtwoord en geen e-mail verzonden.
+problem-clear_at_the_start = { $host } begint op poort { $port } zonder versleuteling en schakelt later over (STARTTLS), en de instellingen versleutelen vanaf het begin. Er is geen wachtwoord en geen e-mail verzonden.
+problem-port_closed = { $host } heeft de verbinding op poort { $port } geweigerd, wat ongewoon is voor { $provider }: misschien wordt die onderweg geblokkeerd. De e-mail is niet verzonden.
+problem-port_silent = { $host } antwoordt niet op poort { $port }: misschien is het een andere poort, of wordt die onderweg geblokkeerd. De e-mail is niet verzonden.
+problem-greeting_missing = { $host } heeft de verbinding op poort { $port } aangenomen en daarna niets gezegd. De e-mail is niet verzonden.
+problem-cut_off = De verbinding met { $host } op poort { $port } is meteen aan het begin afgebroken. De e-mail is niet verzonden.
+problem-queue_too_long = Deze e-mail heeft te lang op de e-mails ervoor gewacht. De e-mail is niet verzonden.
+problem-starttls_hidden = Iets op de weg naar { $host } verbergt de versleuteling die de server aanbiedt. Er is geen wachtwoord en geen e-mail verzonden.
+problem-tls_not_ready = { $host } kan de verbinding op dit moment niet versleutelen. Er is geen wachtwoord en geen e-mail verzonden.
+problem-client_certificate_wanted = { $host } laat alleen programma’s toe die een eigen certificaat tonen. Er is geen wachtwoord en geen e-mail verzonden.
+problem-intercepted_by_antivirus = Een antivirusprogramma ({ $issuer }) heeft de versleutelde verbinding met { $host } geopend en er zijn eigen certificaat in gezet. Er is geen wachtwoord en geen e-mail verzonden.
+problem-intercepted_by_firewall = De firewall van dit netwerk ({ $issuer }) heeft de versleutelde verbinding met { $host } geopend en er zijn eigen certificaat in gezet. Er is geen wachtwoord en geen e-mail verzonden.
+problem-captive_portal = In plaats van { $host } antwoordde een apparaat van dit netwerk: waarschijnlijk moet u eerst op het netwerk inloggen. Er is geen wachtwoord en geen e-mail verzonden.
+problem-clock_wrong = Het certificaat van { $host } past niet bij de datum van deze computer, die misschien niet klopt. Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_not_the_providers = Het ontvangen certificaat is niet dat van { $provider }: iets tussen deze computer en { $host } heeft er een eigen certificaat voor in de plaats gezet. Er is geen wachtwoord en geen e-mail verzonden.
+problem-certificate_self_signed = { $host } toont een zelfondertekend certificaat, waar niemand anders voor instaat. Er is geen wachtwoord en geen e-mail verzonden.
+problem-sign_in_blocked = { $host } wil dat u het inloggen eerst in een webbrowser bevestigt. De e-mail is niet verzonden.
+problem-smtp_auth_off_tenant = In uw organisatie is verzenden met een wachtwoord (‘Geverifieerde SMTP’) uitgeschakeld in Microsoft 365. De e-mail is niet verzonden.
+problem-smtp_auth_off_mailbox = Verzenden met een wachtwoord (‘Geverifieerde SMTP’) is voor deze mailbox uitgeschakeld in Microsoft 365. De e-mail is niet verzonden.
+problem-password_login_over = { $host } laat programma’s niet meer met een wachtwoord inloggen. De e-mail is niet verzonden.
+problem-blocked_by_sign_in_rules = Een beveiligingsregel van uw organisatie staat deze manier van inloggen niet toe. De e-mail is niet verzonden.
+problem-account_locked = { $host } meldt dat dit account is vergrendeld. De e-mail is niet verzonden.
+problem-password_expired = { $host } meldt dat het wachtwoord is verlopen. De e-mail is niet verzonden.
+problem-gmail_app_password = { $provider } heeft de inloggegevens niet geaccepteerd: hier is een app-wachtwoord nodig, niet het wachtwoord van uw Google-account. De e-mail is niet verzonden.
+problem-yahoo_app_password = { $provider } heeft de inloggegevens niet geaccepteerd: hier is een app-wachtwoord nodig, niet het wachtwoord voor de website. De e-mail is niet verzonden.
+problem-icloud_app_password = { $provider } heeft de inloggegevens niet geaccepteerd: hier is een app-specifiek wachtwoord nodig, niet het wachtwoord van uw Apple Account. De e-mail is niet verzonden.
+problem-too_many_logins = Bij { $host } kan een tijdje niet meer worden ingelogd, omdat dat te vaak is gebeurd. De e-mail is niet verzonden.
+problem-app_password_required = { $host } heeft de inloggegevens niet geaccepteerd: hier is een app-wachtwoord nodig, niet het wachtwoord voor de website. De e-mail is niet verzonden.
+problem-access_for_programs_off = { $host } heeft de inloggegevens niet geaccepteerd: misschien is de toegang voor e-mailprogramma’s voor deze mailbox uitgeschakeld. De e-mail is niet verzonden.
+problem-ip_not_allowed = { $host } staat inloggen vanaf het internetadres van deze computer niet toe. De e-mail is niet verzonden.
+problem-key_username = { $provider } heeft de inloggegevens niet geaccepteerd: de gebruikersnaam is daar het woord apikey, en het wachtwoord is een sleutel. De e-mail is niet verzonden.
+problem-key_refused = { $provider } heeft de gebruikersnaam en de sleutel niet geaccepteerd. De e-mail is niet verzonden.
+problem-password_login_ending = { $provider } heeft de inloggegevens niet geaccepteerd: inloggen met een wachtwoord wordt daar uitgeschakeld, en is dat voor deze mailbox misschien al. De e-mail is niet verzonden.
+problem-full_address_needed = { $host } heeft de inloggegevens niet geaccepteerd: de gebruikersnaam is meestal het volledige e-mailadres. De e-mail is niet verzonden.
+problem-password_or_app_password = { $provider } heeft de gebruikersnaam en het wachtwoord niet geaccepteerd: bij verificatie in 2 stappen is hier een app-wachtwoord nodig. De e-mail is niet verzonden.
+problem-port_25_without_login = Bij { $host } kan niet worden ingelogd op poort 25, die voor e-mail tussen servers is. De e-mail is niet verzonden.
+problem-login_needs_encryption = Bij { $host } kan niet zonder versleuteling worden ingelogd. De e-mail is niet verzonden.
+problem-only_sign_in_offered = { $host } neemt van programma’s geen wachtwoorden aan; inloggen kan er alleen in de webbrowser. De e-mail is niet verzonden.
+problem-too_many_connections = { $host } heeft te veel gelijktijdige verbindingen van dit account of deze computer. De e-mail is niet verzonden.
+problem-recipient_gets_too_many = { $recipient } krijgt op dit moment meer e-mails dan de provider van dat adres aanneemt. De e-mail is niet verzonden.
+problem-daily_limit = Het aantal e-mails dat { $host } per dag of maand van dit account aanneemt, is bereikt. De e-mail is niet verzonden.
+problem-rate_limited = { $host } neemt een tijdje geen e-mails meer van dit account aan, omdat het er veel in korte tijd waren. De e-mail is niet verzonden.
+problem-greylisted = { $host } laat een eerste e-mail enkele minuten wachten om spam tegen te houden. De e-mail is nog niet verzonden.
+problem-own_mailbox_full = Uw eigen mailbox is vol, en daarom neemt { $host } geen e-mails van u aan. De e-mail is niet verzonden.
+problem-account_blocked = { $host } heeft het verzenden vanaf dit account stopgezet. De e-mail is niet verzonden.
+problem-sender_not_verified = { $host } verzendt alleen vanaf adressen die daar zijn bevestigd, en { $sender } hoort daar niet bij. De e-mail is niet verzonden.
+problem-test_mode = Het account bij { $host } staat nog in de testmodus, waarin het alleen naar bevestigde adressen verzendt. De e-mail is niet verzonden.
+problem-sender_not_allowed = { $host } staat niet toe dat met deze inloggegevens vanaf { $sender } wordt verzonden. De e-mail is niet verzonden.
+problem-sender_domain_unknown = { $host } kent het deel van { $sender } na de @ niet. De e-mail is niet verzonden.
+problem-sender_domain_protected = Het domein van { $sender } staat { $host } niet toe ervoor te verzenden (SPF, DKIM of DMARC). De e-mail is niet verzonden.
+problem-sent_from_home = { $host } neemt geen e-mails rechtstreeks vanaf een gewone internetverbinding aan. De e-mail is niet verzonden.
+problem-blocklisted = Het internetadres waar deze e-mail vandaan kwam, staat op een lijst van afzenders van spam. De e-mail is niet verzonden.
+problem-hello_refused = { $host } heeft de naam niet geaccepteerd waarmee deze computer zich voorstelde. De e-mail is niet verzonden.
+problem-login_needed_to_send = { $host } neemt deze e-mail pas na het inloggen aan, en er is geen gebruikersnaam ingevuld. De e-mail is niet verzonden.
+problem-relay_denied = { $host } geeft geen e-mails van { $sender } door aan andere providers. De e-mail is niet verzonden.
+problem-too_many_recipients = { $host } neemt geen e-mail met zo veel ontvangers aan. De e-mail is naar niemand verzonden.
+problem-mailbox_full = De mailbox van { $recipient } is vol. De e-mail is naar niemand verzonden.
+problem-recipient_disabled = De mailbox van { $recipient } neemt op dit moment geen e-mails aan. De e-mail is naar niemand verzonden.
+problem-recipient_domain_unknown = Geen enkele mailserver neemt e-mails voor { $recipient } aan: het deel na de @ bestaat niet, of heeft geen e-mail. De e-mail is naar niemand verzonden.
+problem-recipient_malformed = { $host } accepteert { $recipient } niet als e-mailadres. De e-mail is naar niemand verzonden.
+problem-recipient_unknown = { $recipient } bestaat niet, meldt { $host }. De e-mail is naar niemand verzonden.
+problem-virus_found = { $host } denkt dat er een virus in de e-mail zit. De e-mail is niet verzonden.
+problem-attachment_blocked = { $host } neemt geen bijlage van deze soort aan. De e-mail is niet verzonden.
+problem-spam_block = { $host } ziet deze e-mail aan voor spam. De e-mail is niet verzonden.
+problem-policy_block = Een regel van { $host } staat deze e-mail niet toe. De e-mail is niet verzonden.
+problem-server_full = { $host } heeft op dit moment geen ruimte voor meer e-mails. De e-mail is niet verzonden.
+problem-server_trouble = { $host } heeft op dit moment zelf een storing. De e-mail is niet verzonden.
+problem-relay_forbidden = De webdienst kent dit toegangstoken en staat er geen verzending mee toe. De e-mail is niet verzonden.
+problem-relay_rate_limited = De webdienst neemt een tijdje geen e-mails meer aan, omdat het er veel in korte tijd waren. De e-mail is niet verzonden.
+problem-relay_gateway = De webdienst is achter zijn adres niet bereikbaar. De e-mail is niet verzonden.
+problem-not_a_relay = Wat op dit webadres antwoordt, is geen e-maildienst. De e-mail is niet verzonden.
+problem-network_wants_sign_in = Op dit netwerk moet u inloggen voordat er iets wordt doorgelaten. De e-mail is niet verzonden.
+problem-relay_account = De webdienst wil dat eerst het account daar in orde wordt gemaakt, bijvoorbeeld met een betaling. De e-mail is niet verzonden.
+problem-relay_rejects_email = De webdienst accepteert de e-mail zo niet. De e-mail is niet verzonden.
+problem-relay_broken = De webdienst heeft zelf een storing. De e-mail is niet verzonden.
+problem-gateway_lost_answer = De e-mail is volledig naar { $host } verzonden, maar de webdienst daarachter gaf geen antwoord. De e-mail kan wel of niet zijn bezorgd en wordt niet vanzelf opnieuw verzonden.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Controleer de naam van de server op typefouten, of zoek die op de helppagina’s van uw provider op.
@@ -420,3 +504,50 @@ advice-check_file = Controleer of het bestand van het document kan worden geopen
 advice-ask_recipient = Vraag de ontvanger of de e-mail is aangekomen voordat u die opnieuw verzendt.
 advice-look_in_sent = Kijk in de map ‘Verzonden’ van uw mailbox: veel providers bewaren daar een kopie van wat is verzonden.
 advice-report_bug = Meld dit aan de maker van { $program }.
+
+advice-use_sending_port = Gebruik de server voor het verzenden met poort 587 en automatische versleuteling; de naam ervan begint vaak met smtp.
+advice-try_tls = Stel de versleuteling in op TLS vanaf het begin.
+advice-intercepted-host = Schakel de e-mailcontrole van het antivirusprogramma uit, of laat het { $host } overslaan: het zet zijn eigen certificaat in de plaats van dat van de server.
+advice-ask_network = Vraag degene die dit netwerk beheert om verbindingen met { $host } ongeopend door te laten.
+advice-sign_in_network = Open een willekeurige webpagina in een browser, log in op dit netwerk en test daarna opnieuw.
+advice-sign_in_browser = Log in een webbrowser in op uw mailbox, bevestig dat u het was die probeerde in te loggen en test opnieuw.
+advice-allow_smtp_auth-tenant = Vraag uw beheerder om ‘Geverifieerde SMTP’ in Microsoft 365 in te schakelen voor uw organisatie of alleen voor deze mailbox.
+advice-allow_smtp_auth-mailbox = Vraag uw beheerder om ‘Geverifieerde SMTP’ voor deze mailbox in te schakelen: in het Microsoft 365-beheercentrum onder ‘Actieve gebruikers’, bij de gebruiker onder ‘E-mail’, ‘E-mail-apps beheren’.
+advice-other_account-any = Gebruik een ander e-mailaccount om mee te verzenden, waarbij programma’s met een wachtwoord mogen inloggen.
+advice-ask_administrator = Vraag uw beheerder om een server waarmee programma’s mogen verzenden, en laat deze melding zien.
+advice-allow_in_rules = Vraag uw beheerder om deze mailbox uit te zonderen van de regel die inloggen met een wachtwoord blokkeert (standaardinstellingen voor beveiliging of voorwaardelijke toegang).
+advice-unlock_account = Log in op de website van uw provider om het account te ontgrendelen.
+advice-renew_password = Wijzig het wachtwoord op de website van uw provider, en vul hier het nieuwe in.
+advice-switch_access_on = Schakel de toegang voor e-mailprogramma’s (POP3, IMAP, SMTP) in bij de instellingen van uw mailbox op de website van uw provider.
+advice-allow_ip = Voeg het internetadres van deze computer toe aan de toegestane adressen in uw account op de website van de provider.
+advice-use_username_apikey = Gebruik het woord apikey als gebruikersnaam, en een bij { $provider } aangemaakte sleutel als wachtwoord.
+advice-use_login_port = Gebruik poort 587 met automatische versleuteling en de inloggegevens van uw e-mailaccount.
+advice-wait-seconds = { $count ->
+    [one] Probeer het over { $count } seconde opnieuw.
+   *[other] Probeer het over { $count } seconden opnieuw.
+}
+advice-wait-minutes = { $count ->
+    [one] Probeer het over { $count } minuut opnieuw.
+   *[other] Probeer het over { $count } minuten opnieuw.
+}
+advice-wait-hours = { $count ->
+    [one] Probeer het over { $count } uur opnieuw.
+   *[other] Probeer het over { $count } uur opnieuw.
+}
+advice-try_tomorrow = Probeer het morgen opnieuw, of vraag uw provider om een hogere limiet.
+advice-open_link = Open de pagina die de server noemt: daar staat waarom, en wat eraan kan worden gedaan.
+advice-other_programs = Sluit andere programma’s en apparaten die via hetzelfde account verzenden, of wacht tot ze klaar zijn.
+advice-ask_recipient_other_address = Vraag de ontvanger om een ander adres, bijvoorbeeld telefonisch.
+advice-free_space = Verwijder oude e-mails uit uw eigen mailbox, ook de verzonden e-mails, of vraag uw provider om meer ruimte.
+advice-verify_sender = Bevestig { $sender } als afzender op de website van uw provider, of verzend vanaf een adres dat daar is bevestigd.
+advice-leave_test_mode = Vraag de provider om de testmodus van uw account te beëindigen, of verzend alleen naar adressen die daar zijn bevestigd.
+advice-check_sender_domain = Controleer het deel na de @ in { $sender } op typefouten.
+advice-ask_domain = Vraag degene die het domein van { $sender } beheert om { $host } toe te staan ervoor te verzenden, of verzend via de server van dat domein.
+advice-ask_program = Vraag de maker van { $program } om een geschikte naam voor deze computer in te stellen.
+advice-check_copy = Controleer het adres voor kopieën in de instellingen.
+advice-fewer_recipients = Verzend de e-mail naar minder ontvangers tegelijk.
+advice-tell_recipient_full = Laat de ontvanger op een andere manier weten dat de mailbox vol is, en verzend de e-mail later opnieuw.
+advice-check_domain = Controleer het deel na de @ in { $recipient } op typefouten.
+advice-scan_files = Controleer de bijlagen met een antivirusprogramma voordat u ze naar iemand verzendt.
+advice-remove_attachment = Laat de bijlage weg die geen document is, zoals een programma of een archief.
+advice-change_words = Schrijf het onderwerp en de tekst in andere woorden, zonder links, en verzend de e-mail opnieuw.

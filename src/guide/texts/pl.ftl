@@ -361,6 +361,90 @@ problem-no_verdict = Wiadomość została w całości wysłana do serwera { $hos
 problem-canceled = Wysyłanie zostało anulowane. Nic nie zostało wysłane.
 problem-internal = Coś wewnątrz mailbutton nie zadziałało. To błąd w mailbutton.
 
+problem-no_network = Nie można połączyć się z serwerem { $host }, choć jego nazwa jest poprawna: wydaje się, że ten komputer nie ma połączenia z internetem. Wiadomość nie została wysłana.
+problem-blocked_on_this_computer = Ten komputer nie pozwala, aby program { $program } łączył się z serwerem { $host }. Wiadomość nie została wysłana.
+problem-port_25_blocked = Nie można połączyć się z serwerem { $host } na porcie 25, który blokuje większość dostawców internetu. Wiadomość nie została wysłana.
+problem-imap_port = Port { $port } serwera { $host } służy do odbierania wiadomości (IMAP), a nie do ich wysyłania. Wiadomość nie została wysłana.
+problem-pop3_port = Port { $port } serwera { $host } służy do odbierania wiadomości (POP3), a nie do ich wysyłania. Wiadomość nie została wysłana.
+problem-web_port = Port { $port } serwera { $host } służy do stron internetowych, a nie do wysyłania wiadomości. Wiadomość nie została wysłana.
+problem-not_a_mail_server = To, co odpowiada na porcie { $port } serwera { $host }, nie jest serwerem poczty. Wiadomość nie została wysłana.
+problem-tls_from_the_start = Serwer { $host } oczekuje na porcie { $port } szyfrowania od początku, a ustawienia zaczynają bez niego. Nie wysłano ani hasła, ani wiadomości.
+problem-clear_at_the_start = Serwer { $host } zaczyna na porcie { $port } bez szyfrowania i przełącza się później (STARTTLS), a ustawienia szyfrują od początku. Nie wysłano ani hasła, ani wiadomości.
+problem-port_closed = Serwer { $host } odrzucił połączenie na porcie { $port }, co jest nietypowe dla dostawcy { $provider }: możliwe, że coś je po drodze blokuje. Wiadomość nie została wysłana.
+problem-port_silent = Serwer { $host } nie odpowiada na porcie { $port }: możliwe, że jest to inny port lub że coś go po drodze blokuje. Wiadomość nie została wysłana.
+problem-greeting_missing = Serwer { $host } przyjął połączenie na porcie { $port }, a potem się nie odezwał. Wiadomość nie została wysłana.
+problem-cut_off = Połączenie z serwerem { $host } na porcie { $port } zostało przerwane na samym początku. Wiadomość nie została wysłana.
+problem-queue_too_long = Ta wiadomość zbyt długo czekała na inne, które były przed nią. Nie została ona wysłana.
+problem-starttls_hidden = Coś na drodze do serwera { $host } ukrywa szyfrowanie, które ten serwer oferuje. Nie wysłano ani hasła, ani wiadomości.
+problem-tls_not_ready = Serwer { $host } nie może teraz zaszyfrować połączenia. Nie wysłano ani hasła, ani wiadomości.
+problem-client_certificate_wanted = Serwer { $host } wpuszcza tylko programy, które przedstawiają własny certyfikat. Nie wysłano ani hasła, ani wiadomości.
+problem-intercepted_by_antivirus = Program antywirusowy ({ $issuer }) otworzył szyfrowane połączenie z serwerem { $host } i wstawił w nie własny certyfikat. Nie wysłano ani hasła, ani wiadomości.
+problem-intercepted_by_firewall = Zapora sieciowa tej sieci ({ $issuer }) otworzyła szyfrowane połączenie z serwerem { $host } i wstawiła w nie własny certyfikat. Nie wysłano ani hasła, ani wiadomości.
+problem-captive_portal = Zamiast serwera { $host } odpowiedziało urządzenie tej sieci: prawdopodobnie trzeba się w niej najpierw zalogować. Nie wysłano ani hasła, ani wiadomości.
+problem-clock_wrong = Certyfikat serwera { $host } nie pasuje do daty na tym komputerze, która może być nieprawidłowa. Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_not_the_providers = Otrzymany certyfikat nie jest tym, który ma { $provider }: coś między tym komputerem a serwerem { $host } wstawiło własny. Nie wysłano ani hasła, ani wiadomości.
+problem-certificate_self_signed = Serwer { $host } przedstawia certyfikat z podpisem własnym, za który nikt inny nie ręczy. Nie wysłano ani hasła, ani wiadomości.
+problem-sign_in_blocked = Serwer { $host } wymaga, aby najpierw potwierdzić logowanie w przeglądarce internetowej. Wiadomość nie została wysłana.
+problem-smtp_auth_off_tenant = W tej organizacji wysyłanie z użyciem hasła („Uwierzytelniony protokół SMTP”) jest wyłączone w usłudze Microsoft 365. Wiadomość nie została wysłana.
+problem-smtp_auth_off_mailbox = Wysyłanie z użyciem hasła („Uwierzytelniony protokół SMTP”) jest wyłączone dla tej skrzynki pocztowej w usłudze Microsoft 365. Wiadomość nie została wysłana.
+problem-password_login_over = Serwer { $host } nie pozwala już programom logować się hasłem. Wiadomość nie została wysłana.
+problem-blocked_by_sign_in_rules = Reguła zabezpieczeń organizacji nie zezwala na to logowanie. Wiadomość nie została wysłana.
+problem-account_locked = Serwer { $host } zgłasza, że to konto jest zablokowane. Wiadomość nie została wysłana.
+problem-password_expired = Serwer { $host } zgłasza, że hasło wygasło. Wiadomość nie została wysłana.
+problem-gmail_app_password = Dane logowania nie zostały przyjęte: { $provider } wymaga tu hasła aplikacji, a nie hasła do konta Google. Wiadomość nie została wysłana.
+problem-yahoo_app_password = Dane logowania nie zostały przyjęte: { $provider } wymaga tu hasła aplikacji, a nie hasła do witryny. Wiadomość nie została wysłana.
+problem-icloud_app_password = Dane logowania nie zostały przyjęte: { $provider } wymaga tu hasła aplikacji, a nie hasła do konta Apple. Wiadomość nie została wysłana.
+problem-too_many_logins = Serwer { $host } przez pewien czas nie przyjmuje logowań, ponieważ było ich zbyt wiele. Wiadomość nie została wysłana.
+problem-app_password_required = Serwer { $host } nie przyjął danych logowania: wymaga tu hasła aplikacji, a nie hasła do witryny. Wiadomość nie została wysłana.
+problem-access_for_programs_off = Serwer { $host } nie przyjął danych logowania: możliwe, że dostęp dla programów pocztowych jest wyłączony dla tej skrzynki pocztowej. Wiadomość nie została wysłana.
+problem-ip_not_allowed = Serwer { $host } nie zezwala na logowanie z adresu internetowego tego komputera. Wiadomość nie została wysłana.
+problem-key_username = Dane logowania nie zostały przyjęte: { $provider } wymaga słowa apikey jako nazwy użytkownika i klucza jako hasła. Wiadomość nie została wysłana.
+problem-key_refused = Dostawca { $provider } nie przyjął nazwy użytkownika i klucza. Wiadomość nie została wysłana.
+problem-password_login_ending = Dane logowania nie zostały przyjęte: { $provider } wyłącza logowanie hasłem i możliwe, że dla tej skrzynki pocztowej jest już ono wyłączone. Wiadomość nie została wysłana.
+problem-full_address_needed = Serwer { $host } nie przyjął danych logowania: nazwą użytkownika jest zwykle pełny adres e-mail. Wiadomość nie została wysłana.
+problem-password_or_app_password = Nazwa użytkownika i hasło nie zostały przyjęte: przy weryfikacji dwuetapowej { $provider } wymaga tu hasła aplikacji. Wiadomość nie została wysłana.
+problem-port_25_without_login = Serwer { $host } nie przyjmuje logowania na porcie 25, który służy do poczty między serwerami. Wiadomość nie została wysłana.
+problem-login_needs_encryption = Serwer { $host } nie przyjmuje logowania bez szyfrowania. Wiadomość nie została wysłana.
+problem-only_sign_in_offered = Serwer { $host } nie przyjmuje od programów haseł, a jedynie logowanie w przeglądarce internetowej. Wiadomość nie została wysłana.
+problem-too_many_connections = Serwer { $host } ma jednocześnie zbyt wiele połączeń z tego konta lub komputera. Wiadomość nie została wysłana.
+problem-recipient_gets_too_many = Na adres { $recipient } przychodzi teraz więcej wiadomości, niż przyjmuje jego dostawca. Wiadomość nie została wysłana.
+problem-daily_limit = Wykorzystano liczbę wiadomości, które serwer { $host } przyjmuje z tego konta w ciągu dnia lub miesiąca. Wiadomość nie została wysłana.
+problem-rate_limited = Serwer { $host } przez pewien czas nie przyjmuje wiadomości z tego konta, ponieważ w krótkim czasie było ich wiele. Wiadomość nie została wysłana.
+problem-greylisted = Serwer { $host } każe pierwszej wiadomości poczekać kilka minut, aby chronić przed spamem. Wiadomość nie została jeszcze wysłana.
+problem-own_mailbox_full = Własna skrzynka pocztowa jest pełna, dlatego serwer { $host } nie przyjmuje z niej wiadomości. Wiadomość nie została wysłana.
+problem-account_blocked = Serwer { $host } wstrzymał wysyłanie z tego konta. Wiadomość nie została wysłana.
+problem-sender_not_verified = Serwer { $host } wysyła tylko z adresów, które zostały tam potwierdzone, a adres { $sender } do nich nie należy. Wiadomość nie została wysłana.
+problem-test_mode = Konto na serwerze { $host } jest jeszcze w trybie testowym, w którym wysyła tylko na potwierdzone adresy. Wiadomość nie została wysłana.
+problem-sender_not_allowed = Serwer { $host } nie pozwala przy tym logowaniu wysyłać z adresu { $sender }. Wiadomość nie została wysłana.
+problem-sender_domain_unknown = Serwer { $host } nie zna tej części adresu { $sender }, która stoi po znaku @. Wiadomość nie została wysłana.
+problem-sender_domain_protected = Domena adresu { $sender } nie zezwala serwerowi { $host } na wysyłanie w jej imieniu (SPF, DKIM lub DMARC). Wiadomość nie została wysłana.
+problem-sent_from_home = Serwer { $host } nie przyjmuje wiadomości bezpośrednio ze zwykłego łącza internetowego. Wiadomość nie została wysłana.
+problem-blocklisted = Adres internetowy, z którego przyszła ta wiadomość, jest na liście nadawców spamu. Wiadomość nie została wysłana.
+problem-hello_refused = Serwer { $host } nie przyjął nazwy, którą przedstawił się ten komputer. Wiadomość nie została wysłana.
+problem-login_needed_to_send = Serwer { $host } przyjmuje tę wiadomość tylko po zalogowaniu, a nazwa użytkownika nie jest podana. Wiadomość nie została wysłana.
+problem-relay_denied = Serwer { $host } nie przekazuje wiadomości z adresu { $sender } do innych dostawców. Wiadomość nie została wysłana.
+problem-too_many_recipients = Serwer { $host } nie przyjmuje wiadomości z tak wieloma odbiorcami. Wiadomość nie została wysłana do nikogo.
+problem-mailbox_full = Skrzynka pocztowa { $recipient } jest pełna. Wiadomość nie została wysłana do nikogo.
+problem-recipient_disabled = Skrzynka pocztowa { $recipient } nie przyjmuje teraz wiadomości. Wiadomość nie została wysłana do nikogo.
+problem-recipient_domain_unknown = Żaden serwer poczty nie przyjmuje wiadomości na adres { $recipient }: część po znaku @ nie istnieje lub nie ma poczty. Wiadomość nie została wysłana do nikogo.
+problem-recipient_malformed = Serwer { $host } nie uznaje { $recipient } za adres e-mail. Wiadomość nie została wysłana do nikogo.
+problem-recipient_unknown = Adres { $recipient } nie istnieje, jak zgłasza serwer { $host }. Wiadomość nie została wysłana do nikogo.
+problem-virus_found = Serwer { $host } uważa, że w wiadomości jest wirus. Nie została ona wysłana.
+problem-attachment_blocked = Serwer { $host } nie przyjmuje załącznika tego rodzaju. Wiadomość nie została wysłana.
+problem-spam_block = Serwer { $host } uważa tę wiadomość za spam. Nie została ona wysłana.
+problem-policy_block = Reguła serwera { $host } nie zezwala na tę wiadomość. Nie została ona wysłana.
+problem-server_full = Serwer { $host } nie ma teraz miejsca na więcej wiadomości. Wiadomość nie została wysłana.
+problem-server_trouble = Serwer { $host } ma teraz własną awarię. Wiadomość nie została wysłana.
+problem-relay_forbidden = Usługa internetowa zna ten token dostępu, ale nie zezwala mu na wysyłanie. Wiadomość nie została wysłana.
+problem-relay_rate_limited = Usługa internetowa przez pewien czas nie przyjmuje wiadomości, ponieważ w krótkim czasie było ich wiele. Wiadomość nie została wysłana.
+problem-relay_gateway = Usługa internetowa jest nieosiągalna za swoim adresem. Wiadomość nie została wysłana.
+problem-not_a_relay = To, co odpowiada pod tym adresem internetowym, nie jest usługą poczty. Wiadomość nie została wysłana.
+problem-network_wants_sign_in = Ta sieć wymaga zalogowania, zanim cokolwiek przepuści. Wiadomość nie została wysłana.
+problem-relay_account = Usługa internetowa wymaga najpierw uregulowania spraw konta, na przykład płatności. Wiadomość nie została wysłana.
+problem-relay_rejects_email = Usługa internetowa nie przyjmuje wiadomości w tej postaci. Nie została ona wysłana.
+problem-relay_broken = Usługa internetowa ma własną awarię. Wiadomość nie została wysłana.
+problem-gateway_lost_answer = Wiadomość została w całości wysłana do serwera { $host }, ale usługa internetowa za nim nie odpowiedziała. Mogła zostać dostarczona lub nie i nie będzie samoczynnie wysłana ponownie.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Sprawdź, czy w nazwie serwera nie ma literówki, lub odszukaj ją na stronach pomocy dostawcy.
@@ -422,3 +506,56 @@ advice-check_file = Sprawdź, czy plik dokumentu można otworzyć, i wyślij wia
 advice-ask_recipient = Zapytaj odbiorcę, czy wiadomość dotarła, zanim wyślesz ją ponownie.
 advice-look_in_sent = Zajrzyj do folderu „Wysłane” w skrzynce pocztowej: wielu dostawców zapisuje tam kopię wysłanych wiadomości.
 advice-report_bug = Zgłoś to producentowi programu { $program }.
+
+advice-use_sending_port = Użyj serwera do wysyłania z portem 587 i automatycznym szyfrowaniem; jego nazwa często zaczyna się od smtp.
+advice-try_tls = Ustaw szyfrowanie na TLS od początku.
+advice-intercepted-host = Wyłącz skanowanie poczty w programie antywirusowym lub wyklucz z niego serwer { $host }: program wstawia własny certyfikat zamiast certyfikatu serwera.
+advice-ask_network = Poproś osobę, która opiekuje się tą siecią, o przepuszczanie połączeń z serwerem { $host } bez ich otwierania.
+advice-sign_in_network = Otwórz dowolną stronę internetową w przeglądarce, zaloguj się w tej sieci, a potem uruchom test ponownie.
+advice-sign_in_browser = Zaloguj się do skrzynki pocztowej w przeglądarce internetowej, potwierdź, że próba logowania była własna, i uruchom test ponownie.
+advice-allow_smtp_auth-tenant = Poproś administratora o włączenie opcji „Uwierzytelniony protokół SMTP” w usłudze Microsoft 365 dla organizacji lub tylko dla tej skrzynki pocztowej.
+advice-allow_smtp_auth-mailbox = Poproś administratora o włączenie opcji „Uwierzytelniony protokół SMTP” dla tej skrzynki pocztowej: w centrum administracyjnym Microsoft 365 w sekcji „Aktywni użytkownicy”, przy użytkowniku „Poczta”, „Zarządzaj aplikacjami poczty e-mail”.
+advice-other_account-any = Użyj do wysyłania innego konta e-mail, które pozwala programom logować się hasłem.
+advice-ask_administrator = Poproś administratora o serwer, przez który programy mogą wysyłać, i pokaż mu ten komunikat.
+advice-allow_in_rules = Poproś administratora o wyłączenie tej skrzynki pocztowej spod reguły, która blokuje logowanie hasłem (domyślne ustawienia zabezpieczeń lub dostęp warunkowy).
+advice-unlock_account = Zaloguj się w witrynie dostawcy, aby odblokować konto.
+advice-renew_password = Zmień hasło w witrynie dostawcy i wpisz tutaj nowe.
+advice-switch_access_on = Włącz dostęp dla programów pocztowych (POP3, IMAP, SMTP) w ustawieniach skrzynki pocztowej w witrynie dostawcy.
+advice-allow_ip = Dodaj adres internetowy tego komputera do dozwolonych na koncie w witrynie dostawcy.
+advice-use_username_apikey = Użyj słowa apikey jako nazwy użytkownika, a jako hasła klucza utworzonego u dostawcy { $provider }.
+advice-use_login_port = Użyj portu 587 z automatycznym szyfrowaniem i danymi logowania do konta e-mail.
+advice-wait-seconds = { $count ->
+    [one] Spróbuj ponownie za { $count } sekundę.
+    [few] Spróbuj ponownie za { $count } sekundy.
+    [many] Spróbuj ponownie za { $count } sekund.
+   *[other] Spróbuj ponownie za { $count } sekundy.
+}
+advice-wait-minutes = { $count ->
+    [one] Spróbuj ponownie za { $count } minutę.
+    [few] Spróbuj ponownie za { $count } minuty.
+    [many] Spróbuj ponownie za { $count } minut.
+   *[other] Spróbuj ponownie za { $count } minuty.
+}
+advice-wait-hours = { $count ->
+    [one] Spróbuj ponownie za { $count } godzinę.
+    [few] Spróbuj ponownie za { $count } godziny.
+    [many] Spróbuj ponownie za { $count } godzin.
+   *[other] Spróbuj ponownie za { $count } godziny.
+}
+advice-try_tomorrow = Spróbuj ponownie jutro lub poproś dostawcę o wyższy limit.
+advice-open_link = Otwórz stronę, którą podaje serwer: wyjaśnia ona przyczynę i możliwe działania.
+advice-other_programs = Zamknij inne programy i urządzenia, które wysyłają przez to samo konto, lub poczekaj, aż skończą.
+advice-ask_recipient_other_address = Poproś odbiorcę o inny adres, na przykład telefonicznie.
+advice-free_space = Usuń stare wiadomości z własnej skrzynki pocztowej, także wysłane, lub poproś dostawcę o więcej miejsca.
+advice-verify_sender = Potwierdź adres { $sender } jako nadawcę w witrynie dostawcy lub wysyłaj z adresu, który jest tam potwierdzony.
+advice-leave_test_mode = Poproś dostawcę o zakończenie trybu testowego konta lub wysyłaj tylko na adresy, które są tam potwierdzone.
+advice-check_sender_domain = Sprawdź, czy w adresie { $sender } w części po znaku @ nie ma literówki.
+advice-ask_domain = Poproś osobę, która opiekuje się domeną adresu { $sender }, o zezwolenie serwerowi { $host } na wysyłanie w jej imieniu lub wysyłaj przez serwer tej domeny.
+advice-ask_program = Poproś producenta programu { $program } o ustawienie właściwej nazwy tego komputera.
+advice-check_copy = Sprawdź adres do kopii w ustawieniach.
+advice-fewer_recipients = Wyślij wiadomość do mniejszej liczby odbiorców naraz.
+advice-tell_recipient_full = Powiadom odbiorcę w inny sposób, że skrzynka pocztowa jest pełna, i wyślij wiadomość ponownie później.
+advice-check_domain = Sprawdź, czy w adresie { $recipient } w części po znaku @ nie ma literówki.
+advice-scan_files = Sprawdź załączniki programem antywirusowym, zanim wyślesz je komukolwiek.
+advice-remove_attachment = Pomiń załącznik, który nie jest dokumentem, na przykład program lub archiwum.
+advice-change_words = Napisz temat i treść innymi słowami, bez linków, i wyślij wiadomość ponownie.

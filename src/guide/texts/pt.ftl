@@ -359,6 +359,90 @@ problem-no_verdict = O e-mail foi transmitido por completo para { $host }, mas n
 problem-canceled = O envio foi cancelado. Nada foi enviado.
 problem-internal = Algo falhou dentro de mailbutton. É um erro de mailbutton.
 
+problem-no_network = Não é possível chegar a { $host }, embora o nome esteja certo: este computador parece não ter conexão à internet. O e-mail não foi enviado.
+problem-blocked_on_this_computer = Este computador não permite que { $program } estabeleça uma conexão com { $host }. O e-mail não foi enviado.
+problem-port_25_blocked = Não é possível chegar a { $host } na porta 25, que a maioria dos provedores de internet bloqueia. O e-mail não foi enviado.
+problem-imap_port = A porta { $port } de { $host } serve para receber e-mails (IMAP), não para os enviar. O e-mail não foi enviado.
+problem-pop3_port = A porta { $port } de { $host } serve para receber e-mails (POP3), não para os enviar. O e-mail não foi enviado.
+problem-web_port = A porta { $port } de { $host } serve para páginas web, não para enviar e-mails. O e-mail não foi enviado.
+problem-not_a_mail_server = O que responde na porta { $port } de { $host } não é um servidor de e-mail. O e-mail não foi enviado.
+problem-tls_from_the_start = { $host } espera criptografia desde o início na porta { $port }, e as configurações começam sem ela. Não foi enviada nenhuma senha, nem o e-mail.
+problem-clear_at_the_start = { $host } começa sem criptografia na porta { $port } e muda depois (STARTTLS), e as configurações usam criptografia desde o início. Não foi enviada nenhuma senha, nem o e-mail.
+problem-port_closed = { $host } recusou a conexão na porta { $port }, o que não é habitual em { $provider }: é possível que algo no caminho a bloqueie. O e-mail não foi enviado.
+problem-port_silent = { $host } não responde na porta { $port }: é possível que a porta seja outra ou que algo no caminho a bloqueie. O e-mail não foi enviado.
+problem-greeting_missing = { $host } aceitou a conexão na porta { $port } e depois não disse nada. O e-mail não foi enviado.
+problem-cut_off = A conexão com { $host } na porta { $port } foi cortada logo no início. O e-mail não foi enviado.
+problem-queue_too_long = Este e-mail esperou tempo demais pelos anteriores. Não foi enviado.
+problem-starttls_hidden = Algo no caminho até { $host } esconde a criptografia que o servidor oferece. Não foi enviada nenhuma senha, nem o e-mail.
+problem-tls_not_ready = { $host } não consegue criptografar a conexão neste momento. Não foi enviada nenhuma senha, nem o e-mail.
+problem-client_certificate_wanted = { $host } só admite programas que mostram um certificado próprio. Não foi enviada nenhuma senha, nem o e-mail.
+problem-intercepted_by_antivirus = Um antivírus ({ $issuer }) abriu a conexão criptografada com { $host } e colocou nela o seu próprio certificado. Não foi enviada nenhuma senha, nem o e-mail.
+problem-intercepted_by_firewall = O firewall desta rede ({ $issuer }) abriu a conexão criptografada com { $host } e colocou nela o seu próprio certificado. Não foi enviada nenhuma senha, nem o e-mail.
+problem-captive_portal = Em vez de { $host }, respondeu um dispositivo desta rede: é provável que a rede peça primeiro o início de sessão. Não foi enviada nenhuma senha, nem o e-mail.
+problem-clock_wrong = O certificado de { $host } não condiz com a data deste computador, que talvez não esteja certa. Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_not_the_providers = O certificado recebido não é o de { $provider }: algo entre este computador e { $host } colocou o seu próprio. Não foi enviada nenhuma senha, nem o e-mail.
+problem-certificate_self_signed = { $host } mostra um certificado assinado por si mesmo, por isso ninguém o garante. Não foi enviada nenhuma senha, nem o e-mail.
+problem-sign_in_blocked = { $host } pede que a autenticação seja confirmada primeiro num navegador web. O e-mail não foi enviado.
+problem-smtp_auth_off_tenant = A sua organização desativou o envio com senha (“SMTP autenticado”) no Microsoft 365. O e-mail não foi enviado.
+problem-smtp_auth_off_mailbox = O envio com senha (“SMTP autenticado”) está desativado para esta caixa de correio no Microsoft 365. O e-mail não foi enviado.
+problem-password_login_over = { $host } já não permite a autenticação de programas com uma senha. O e-mail não foi enviado.
+problem-blocked_by_sign_in_rules = Uma regra de segurança da sua organização não permite esta autenticação. O e-mail não foi enviado.
+problem-account_locked = { $host } indica que esta conta está bloqueada. O e-mail não foi enviado.
+problem-password_expired = { $host } indica que a senha expirou. O e-mail não foi enviado.
+problem-gmail_app_password = { $provider } não aceitou a autenticação: aqui é necessária uma senha de app, não a senha da sua Conta Google. O e-mail não foi enviado.
+problem-yahoo_app_password = { $provider } não aceitou a autenticação: aqui é necessária uma senha de app, não a senha do site. O e-mail não foi enviado.
+problem-icloud_app_password = { $provider } não aceitou a autenticação: aqui é necessária uma senha específica de app, não a senha da sua Conta Apple. O e-mail não foi enviado.
+problem-too_many_logins = { $host } não aceita mais autenticações durante algum tempo, porque houve muitas. O e-mail não foi enviado.
+problem-app_password_required = { $host } não aceitou a autenticação: aqui é necessária uma senha de app, não a do site. O e-mail não foi enviado.
+problem-access_for_programs_off = { $host } não aceitou a autenticação: é possível que o acesso de programas de e-mail esteja desativado para esta caixa de correio. O e-mail não foi enviado.
+problem-ip_not_allowed = { $host } não permite a autenticação a partir do endereço de internet deste computador. O e-mail não foi enviado.
+problem-key_username = { $provider } não aceitou a autenticação: o nome de login é ali a palavra apikey, e a senha é uma chave. O e-mail não foi enviado.
+problem-key_refused = { $provider } não aceitou o nome de login e a chave. O e-mail não foi enviado.
+problem-password_login_ending = { $provider } não aceitou a autenticação: vai deixar de aceitar senhas e talvez já o tenha feito para esta caixa de correio. O e-mail não foi enviado.
+problem-full_address_needed = { $host } não aceitou a autenticação: o nome de login é normalmente o endereço de e-mail completo. O e-mail não foi enviado.
+problem-password_or_app_password = { $provider } não aceitou o nome de login e a senha: com a verificação em duas etapas, aqui é necessária uma senha de app. O e-mail não foi enviado.
+problem-port_25_without_login = { $host } não aceita autenticação na porta 25, que se destina ao e-mail entre servidores. O e-mail não foi enviado.
+problem-login_needs_encryption = { $host } não aceita autenticação sem criptografia. O e-mail não foi enviado.
+problem-only_sign_in_offered = { $host } não aceita senhas de programas, apenas um início de sessão no navegador web. O e-mail não foi enviado.
+problem-too_many_connections = { $host } tem demasiadas conexões simultâneas desta conta ou deste computador. O e-mail não foi enviado.
+problem-recipient_gets_too_many = { $recipient } recebe neste momento mais e-mails do que o seu provedor aceita. O e-mail não foi enviado.
+problem-daily_limit = Está esgotado o número de e-mails que { $host } aceita desta conta por dia ou por mês. O e-mail não foi enviado.
+problem-rate_limited = { $host } não aceita mais e-mails desta conta durante algum tempo, porque houve muitos em pouco tempo. O e-mail não foi enviado.
+problem-greylisted = { $host } faz esperar alguns minutos um primeiro e-mail, para evitar o spam. O e-mail ainda não foi enviado.
+problem-own_mailbox_full = A sua própria caixa de correio está cheia, por isso { $host } não aceita e-mails seus. O e-mail não foi enviado.
+problem-account_blocked = { $host } suspendeu os envios desta conta. O e-mail não foi enviado.
+problem-sender_not_verified = { $host } só envia a partir de endereços ali confirmados, e { $sender } não é um deles. O e-mail não foi enviado.
+problem-test_mode = A conta em { $host } ainda está no modo de teste, em que só envia para endereços confirmados. O e-mail não foi enviado.
+problem-sender_not_allowed = { $host } não permite que este login envie a partir de { $sender }. O e-mail não foi enviado.
+problem-sender_domain_unknown = { $host } não conhece a parte de { $sender } depois do @. O e-mail não foi enviado.
+problem-sender_domain_protected = O domínio de { $sender } não permite que { $host } envie em seu nome (SPF, DKIM ou DMARC). O e-mail não foi enviado.
+problem-sent_from_home = { $host } não aceita e-mails enviados diretamente de uma conexão comum à internet. O e-mail não foi enviado.
+problem-blocklisted = O endereço de internet de onde veio este e-mail está numa lista de remetentes de spam. O e-mail não foi enviado.
+problem-hello_refused = { $host } não aceitou o nome com que este computador se apresentou. O e-mail não foi enviado.
+problem-login_needed_to_send = { $host } só aceita este e-mail depois da autenticação, e não está configurado nenhum nome de login. O e-mail não foi enviado.
+problem-relay_denied = { $host } não encaminha e-mails de { $sender } para outros provedores. O e-mail não foi enviado.
+problem-too_many_recipients = { $host } não aceita um e-mail com tantos destinatários. O e-mail não foi enviado a ninguém.
+problem-mailbox_full = A caixa de correio de { $recipient } está cheia. O e-mail não foi enviado a ninguém.
+problem-recipient_disabled = A caixa de correio de { $recipient } não aceita e-mails neste momento. O e-mail não foi enviado a ninguém.
+problem-recipient_domain_unknown = Nenhum servidor de e-mail aceita e-mails para { $recipient }: a parte depois do @ não existe ou não tem e-mail. O e-mail não foi enviado a ninguém.
+problem-recipient_malformed = { $host } não aceita { $recipient } como endereço de e-mail. O e-mail não foi enviado a ninguém.
+problem-recipient_unknown = { $recipient } não existe, segundo { $host }. O e-mail não foi enviado a ninguém.
+problem-virus_found = { $host } considera que há um vírus no e-mail. Não foi enviado.
+problem-attachment_blocked = { $host } não aceita um anexo deste tipo. O e-mail não foi enviado.
+problem-spam_block = { $host } considera que este e-mail é spam. Não foi enviado.
+problem-policy_block = Uma regra de { $host } não permite este e-mail. Não foi enviado.
+problem-server_full = { $host } não tem espaço para mais e-mails neste momento. O e-mail não foi enviado.
+problem-server_trouble = { $host } tem um problema próprio neste momento. O e-mail não foi enviado.
+problem-relay_forbidden = O serviço web conhece este token, mas não permite que ele envie. O e-mail não foi enviado.
+problem-relay_rate_limited = O serviço web não aceita mais e-mails durante algum tempo, porque houve muitos em pouco tempo. O e-mail não foi enviado.
+problem-relay_gateway = Não é possível chegar ao serviço web por trás do seu endereço. O e-mail não foi enviado.
+problem-not_a_relay = O que responde neste endereço web não é um serviço de e-mail. O e-mail não foi enviado.
+problem-network_wants_sign_in = Esta rede pede o início de sessão antes de deixar passar qualquer coisa. O e-mail não foi enviado.
+problem-relay_account = O serviço web pede que a conta seja primeiro regularizada, por exemplo com um pagamento. O e-mail não foi enviado.
+problem-relay_rejects_email = O serviço web não aceita o e-mail tal como está. Não foi enviado.
+problem-relay_broken = O serviço web tem um problema próprio. O e-mail não foi enviado.
+problem-gateway_lost_answer = O e-mail foi transmitido por completo para { $host }, mas o serviço web por trás dele não respondeu. Pode ter sido entregue ou não, e não é enviado novamente de forma automática.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Verifique se o nome do servidor está bem escrito ou procure-o nas páginas de ajuda do seu provedor.
@@ -420,3 +504,50 @@ advice-check_file = Verifique se o arquivo do documento pode ser aberto e envie 
 advice-ask_recipient = Pergunte ao destinatário se o e-mail chegou antes de enviá-lo de novo.
 advice-look_in_sent = Veja na pasta de e-mails enviados da sua caixa de correio: muitos provedores colocam ali uma cópia do que foi enviado.
 advice-report_bug = Comunique este problema ao fabricante de { $program }.
+
+advice-use_sending_port = Use o servidor de envio com a porta 587 e a criptografia Automática; o nome dele começa muitas vezes por smtp.
+advice-try_tls = Defina a criptografia como TLS desde o início.
+advice-intercepted-host = Desative a análise de e-mail do antivírus ou faça com que ele não interfira em { $host }: ele coloca o seu próprio certificado no lugar do certificado do servidor.
+advice-ask_network = Peça a quem cuida desta rede que deixe passar as conexões com { $host } sem as abrir.
+advice-sign_in_network = Abra uma página web qualquer num navegador, inicie sessão nesta rede e repita o teste.
+advice-sign_in_browser = Inicie sessão na sua caixa de correio num navegador web, confirme que a tentativa foi sua e repita o teste.
+advice-allow_smtp_auth-tenant = Peça ao seu administrador que ative “SMTP autenticado” no Microsoft 365 para a sua organização ou apenas para esta caixa de correio.
+advice-allow_smtp_auth-mailbox = Peça ao seu administrador que ative “SMTP autenticado” para esta caixa de correio: no centro de administração do Microsoft 365, na lista das contas ativas (Active users), a conta, o correio (Mail), a gestão das aplicações de e-mail (Manage email apps).
+advice-other_account-any = Use para enviar outra conta de e-mail, uma que permita a autenticação de programas com uma senha.
+advice-ask_administrator = Peça ao seu administrador um servidor pelo qual os programas possam enviar e mostre-lhe esta mensagem.
+advice-allow_in_rules = Peça ao seu administrador que isente esta caixa de correio da regra que bloqueia a autenticação por senha (padrões de segurança ou Acesso Condicional).
+advice-unlock_account = Inicie sessão no site do seu provedor para desbloquear a conta.
+advice-renew_password = Mude a senha no site do seu provedor e insira a nova aqui.
+advice-switch_access_on = Ative o acesso de programas de e-mail (POP3, IMAP, SMTP) nas configurações da sua caixa de correio, no site do seu provedor.
+advice-allow_ip = Adicione o endereço de internet deste computador aos endereços permitidos na sua conta, no site do provedor.
+advice-use_username_apikey = Use a palavra apikey como nome de login e uma chave criada em { $provider } como senha.
+advice-use_login_port = Use a porta 587 com a criptografia Automática e o nome de login e a senha da sua conta de e-mail.
+advice-wait-seconds = { $count ->
+    [one] Tente novamente dentro de { $count } segundo.
+   *[other] Tente novamente dentro de { $count } segundos.
+}
+advice-wait-minutes = { $count ->
+    [one] Tente novamente dentro de { $count } minuto.
+   *[other] Tente novamente dentro de { $count } minutos.
+}
+advice-wait-hours = { $count ->
+    [one] Tente novamente dentro de { $count } hora.
+   *[other] Tente novamente dentro de { $count } horas.
+}
+advice-try_tomorrow = Tente novamente amanhã ou peça ao seu provedor um limite mais alto.
+advice-open_link = Abra a página que o servidor indica: ela explica o motivo e o que pode ser feito.
+advice-other_programs = Feche outros programas e dispositivos que enviam pela mesma conta ou espere até que terminem.
+advice-ask_recipient_other_address = Peça ao destinatário outro endereço, por exemplo por telefone.
+advice-free_space = Apague e-mails antigos da sua própria caixa de correio, também os enviados, ou peça mais espaço ao seu provedor.
+advice-verify_sender = Confirme { $sender } como remetente no site do seu provedor ou envie a partir de um endereço que esteja ali confirmado.
+advice-leave_test_mode = Peça ao provedor que termine o modo de teste da sua conta ou envie apenas para endereços que estejam ali confirmados.
+advice-check_sender_domain = Verifique se a parte depois do @ em { $sender } está bem escrita.
+advice-ask_domain = Peça a quem cuida do domínio de { $sender } que permita a { $host } enviar em seu nome ou envie através do servidor desse domínio.
+advice-ask_program = Peça ao fabricante de { $program } que defina um nome adequado para este computador.
+advice-check_copy = Verifique o endereço para cópias nas configurações.
+advice-fewer_recipients = Envie o e-mail para menos destinatários de cada vez.
+advice-tell_recipient_full = Avise o destinatário por outro meio de que a caixa de correio está cheia e envie o e-mail de novo mais tarde.
+advice-check_domain = Verifique se a parte depois do @ em { $recipient } está bem escrita.
+advice-scan_files = Verifique os anexos com um antivírus antes de enviá-los a alguém.
+advice-remove_attachment = Retire o anexo que não é um documento, como um programa ou um arquivo compactado.
+advice-change_words = Escreva o assunto e o texto com outras palavras, sem links, e envie o e-mail de novo.

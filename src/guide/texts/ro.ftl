@@ -360,6 +360,90 @@ problem-no_verdict = E-mailul a fost trimis în întregime către { $host }, dar
 problem-canceled = Trimiterea a fost anulată. Nu s-a trimis nimic.
 problem-internal = Ceva nu a funcționat corect în mailbutton. Este o eroare a programului mailbutton.
 
+problem-no_network = Nu se poate ajunge la { $host }, deși numele este corect: se pare că acest calculator nu are conexiune la internet. E-mailul nu a fost trimis.
+problem-blocked_on_this_computer = Acest calculator nu permite programului { $program } să se conecteze la { $host }. E-mailul nu a fost trimis.
+problem-port_25_blocked = Nu se poate ajunge la { $host } pe portul 25, pe care majoritatea furnizorilor de internet îl blochează. E-mailul nu a fost trimis.
+problem-imap_port = Portul { $port } al serverului { $host } este pentru primirea e-mailurilor (IMAP), nu pentru trimiterea lor. E-mailul nu a fost trimis.
+problem-pop3_port = Portul { $port } al serverului { $host } este pentru primirea e-mailurilor (POP3), nu pentru trimiterea lor. E-mailul nu a fost trimis.
+problem-web_port = Portul { $port } al serverului { $host } este pentru pagini web, nu pentru trimiterea e-mailurilor. E-mailul nu a fost trimis.
+problem-not_a_mail_server = Pe portul { $port } al serverului { $host } nu răspunde un server de e-mail. E-mailul nu a fost trimis.
+problem-tls_from_the_start = Serverul { $host } așteaptă criptare de la început pe portul { $port }, iar setările încep fără ea. Nu s-au trimis nici parola, nici e-mailul.
+problem-clear_at_the_start = Serverul { $host } începe fără criptare pe portul { $port } și trece la ea mai târziu (STARTTLS), iar setările criptează de la început. Nu s-au trimis nici parola, nici e-mailul.
+problem-port_closed = Serverul { $host } a refuzat conexiunea pe portul { $port }, lucru neobișnuit la { $provider }: este posibil ca ceva de pe traseu să o blocheze. E-mailul nu a fost trimis.
+problem-port_silent = Serverul { $host } nu răspunde pe portul { $port }: poate că portul este altul sau ceva de pe traseu îl blochează. E-mailul nu a fost trimis.
+problem-greeting_missing = Serverul { $host } a acceptat conexiunea pe portul { $port }, dar apoi nu a mai răspuns. E-mailul nu a fost trimis.
+problem-cut_off = Conexiunea cu { $host } pe portul { $port } a fost întreruptă chiar de la început. E-mailul nu a fost trimis.
+problem-queue_too_long = Acest e-mail a așteptat prea mult după cele dinaintea lui. Nu a fost trimis.
+problem-starttls_hidden = Ceva de pe traseul până la { $host } ascunde criptarea pe care o oferă serverul. Nu s-au trimis nici parola, nici e-mailul.
+problem-tls_not_ready = Serverul { $host } nu poate cripta acum conexiunea. Nu s-au trimis nici parola, nici e-mailul.
+problem-client_certificate_wanted = Serverul { $host } permite accesul doar programelor care prezintă un certificat propriu. Nu s-au trimis nici parola, nici e-mailul.
+problem-intercepted_by_antivirus = Un program antivirus ({ $issuer }) a deschis conexiunea criptată cu { $host } și a pus în ea certificatul propriu. Nu s-au trimis nici parola, nici e-mailul.
+problem-intercepted_by_firewall = Firewallul acestei rețele ({ $issuer }) a deschis conexiunea criptată cu { $host } și a pus în ea certificatul propriu. Nu s-au trimis nici parola, nici e-mailul.
+problem-captive_portal = În locul serverului { $host } a răspuns un dispozitiv din această rețea: probabil că rețeaua cere mai întâi să vă conectați în browser. Nu s-au trimis nici parola, nici e-mailul.
+problem-clock_wrong = Certificatul serverului { $host } nu se potrivește cu data acestui calculator, care s-ar putea să nu fie corectă. Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_not_the_providers = Certificatul primit nu este cel de la { $provider }: ceva aflat între acest calculator și { $host } l-a înlocuit cu al său. Nu s-au trimis nici parola, nici e-mailul.
+problem-certificate_self_signed = Serverul { $host } prezintă un certificat pe care l-a semnat singur, deci nimeni nu garantează pentru el. Nu s-au trimis nici parola, nici e-mailul.
+problem-sign_in_blocked = Serverul { $host } cere să confirmați mai întâi autentificarea într-un browser web. E-mailul nu a fost trimis.
+problem-smtp_auth_off_tenant = Organizația dumneavoastră a dezactivat în Microsoft 365 trimiterea cu parolă („SMTP autentificat”, Authenticated SMTP). E-mailul nu a fost trimis.
+problem-smtp_auth_off_mailbox = Trimiterea cu parolă („SMTP autentificat”, Authenticated SMTP) este dezactivată în Microsoft 365 pentru această căsuță de e-mail. E-mailul nu a fost trimis.
+problem-password_login_over = Serverul { $host } nu mai permite programelor să se conecteze cu o parolă. E-mailul nu a fost trimis.
+problem-blocked_by_sign_in_rules = O regulă de securitate a organizației dumneavoastră nu permite această autentificare. E-mailul nu a fost trimis.
+problem-account_locked = Serverul { $host } anunță că acest cont este blocat. E-mailul nu a fost trimis.
+problem-password_expired = Serverul { $host } anunță că parola a expirat. E-mailul nu a fost trimis.
+problem-gmail_app_password = { $provider } nu a acceptat autentificarea: aici cere o parolă pentru aplicații, nu parola Contului Google. E-mailul nu a fost trimis.
+problem-yahoo_app_password = { $provider } nu a acceptat autentificarea: aici cere o parolă pentru aplicații, nu parola pentru site-ul său. E-mailul nu a fost trimis.
+problem-icloud_app_password = { $provider } nu a acceptat autentificarea: aici cere o parolă specifică aplicației, nu parola Contului Apple. E-mailul nu a fost trimis.
+problem-too_many_logins = Serverul { $host } nu mai primește autentificări o vreme, deoarece au fost prea multe. E-mailul nu a fost trimis.
+problem-app_password_required = Serverul { $host } nu a acceptat autentificarea: aici cere o parolă pentru aplicații, nu pe cea pentru site. E-mailul nu a fost trimis.
+problem-access_for_programs_off = Serverul { $host } nu a acceptat autentificarea: este posibil ca accesul programelor de e-mail să fie dezactivat pentru această căsuță. E-mailul nu a fost trimis.
+problem-ip_not_allowed = Serverul { $host } nu permite autentificarea de la adresa de internet a acestui calculator. E-mailul nu a fost trimis.
+problem-key_username = { $provider } nu a acceptat autentificarea: numele de utilizator este acolo cuvântul apikey, iar parola este o cheie. E-mailul nu a fost trimis.
+problem-key_refused = { $provider } nu a acceptat numele de utilizator și cheia. E-mailul nu a fost trimis.
+problem-password_login_ending = { $provider } nu a acceptat autentificarea: renunță la conectarea cu parolă și este posibil să o fi dezactivat deja pentru această căsuță. E-mailul nu a fost trimis.
+problem-full_address_needed = Serverul { $host } nu a acceptat autentificarea: numele de utilizator este de obicei adresa de e-mail completă. E-mailul nu a fost trimis.
+problem-password_or_app_password = { $provider } nu a acceptat numele de utilizator și parola: cu verificarea în doi pași activată, cere aici o parolă pentru aplicații. E-mailul nu a fost trimis.
+problem-port_25_without_login = Serverul { $host } nu oferă autentificare pe portul 25, destinat e-mailurilor dintre servere. E-mailul nu a fost trimis.
+problem-login_needs_encryption = Serverul { $host } nu oferă autentificare fără criptare. E-mailul nu a fost trimis.
+problem-only_sign_in_offered = Serverul { $host } nu primește parole de la programe, ci doar conectarea în browserul web. E-mailul nu a fost trimis.
+problem-too_many_connections = Serverul { $host } are prea multe conexiuni în același timp de la acest cont sau de la acest calculator. E-mailul nu a fost trimis.
+problem-recipient_gets_too_many = { $recipient } primește în acest moment mai multe e-mailuri decât preia furnizorul său. E-mailul nu a fost trimis.
+problem-daily_limit = S-a atins numărul de e-mailuri pe care { $host } le preia de la acest cont într-o zi sau într-o lună. E-mailul nu a fost trimis.
+problem-rate_limited = Serverul { $host } nu mai preia o vreme e-mailuri de la acest cont, deoarece au fost multe într-un timp scurt. E-mailul nu a fost trimis.
+problem-greylisted = Serverul { $host } lasă un prim e-mail să aștepte câteva minute, ca protecție împotriva spamului. E-mailul nu a fost trimis încă.
+problem-own_mailbox_full = Căsuța dumneavoastră de e-mail este plină, așa că { $host } nu preia e-mailuri de la dumneavoastră. E-mailul nu a fost trimis.
+problem-account_blocked = Serverul { $host } a oprit trimiterea de la acest cont. E-mailul nu a fost trimis.
+problem-sender_not_verified = Serverul { $host } trimite doar de la adrese confirmate acolo, iar { $sender } nu este printre ele. E-mailul nu a fost trimis.
+problem-test_mode = Contul de la { $host } este încă în modul de test, în care trimite doar către adrese confirmate. E-mailul nu a fost trimis.
+problem-sender_not_allowed = Serverul { $host } nu permite acestui cont să trimită de la { $sender }. E-mailul nu a fost trimis.
+problem-sender_domain_unknown = Serverul { $host } nu cunoaște partea de după @ din { $sender }. E-mailul nu a fost trimis.
+problem-sender_domain_protected = Domeniul adresei { $sender } nu permite serverului { $host } să trimită în numele lui (SPF, DKIM sau DMARC). E-mailul nu a fost trimis.
+problem-sent_from_home = Serverul { $host } nu preia e-mailuri direct de la o conexiune obișnuită la internet. E-mailul nu a fost trimis.
+problem-blocklisted = Adresa de internet de la care a venit acest e-mail se află pe o listă de expeditori de spam. E-mailul nu a fost trimis.
+problem-hello_refused = Serverul { $host } nu a acceptat numele cu care s-a prezentat acest calculator. E-mailul nu a fost trimis.
+problem-login_needed_to_send = Serverul { $host } preia acest e-mail numai după autentificare, dar nu este setat niciun nume de utilizator. E-mailul nu a fost trimis.
+problem-relay_denied = Serverul { $host } nu transmite mai departe, către alți furnizori, e-mailuri de la { $sender }. E-mailul nu a fost trimis.
+problem-too_many_recipients = Serverul { $host } nu preia un e-mail cu atât de mulți destinatari. E-mailul nu a fost trimis nimănui.
+problem-mailbox_full = Căsuța de e-mail { $recipient } este plină. E-mailul nu a fost trimis nimănui.
+problem-recipient_disabled = Căsuța de e-mail { $recipient } nu primește e-mailuri în acest moment. E-mailul nu a fost trimis nimănui.
+problem-recipient_domain_unknown = Niciun server de e-mail nu preia e-mailuri pentru { $recipient }: partea de după @ nu există sau nu are e-mail. E-mailul nu a fost trimis nimănui.
+problem-recipient_malformed = Serverul { $host } nu acceptă { $recipient } ca adresă de e-mail. E-mailul nu a fost trimis nimănui.
+problem-recipient_unknown = Adresa { $recipient } nu există, potrivit serverului { $host }. E-mailul nu a fost trimis nimănui.
+problem-virus_found = Serverul { $host } consideră că e-mailul conține un virus. Nu a fost trimis.
+problem-attachment_blocked = Serverul { $host } nu acceptă un atașament de acest fel. E-mailul nu a fost trimis.
+problem-spam_block = Serverul { $host } consideră acest e-mail spam. Nu a fost trimis.
+problem-policy_block = O regulă a serverului { $host } nu permite acest e-mail. Nu a fost trimis.
+problem-server_full = Serverul { $host } nu are loc acum pentru alte e-mailuri. E-mailul nu a fost trimis.
+problem-server_trouble = Serverul { $host } are acum o problemă proprie. E-mailul nu a fost trimis.
+problem-relay_forbidden = Serviciul web cunoaște acest token, dar nu îi permite să trimită. E-mailul nu a fost trimis.
+problem-relay_rate_limited = Serviciul web nu mai preia e-mailuri o vreme, deoarece au fost multe într-un timp scurt. E-mailul nu a fost trimis.
+problem-relay_gateway = În spatele acestei adrese, serviciul web propriu-zis nu este disponibil. E-mailul nu a fost trimis.
+problem-not_a_relay = La această adresă web nu răspunde un serviciu de e-mail. E-mailul nu a fost trimis.
+problem-network_wants_sign_in = Această rețea cere să vă conectați în browser înainte de a permite orice trafic. E-mailul nu a fost trimis.
+problem-relay_account = Serviciul web cere mai întâi rezolvarea situației contului, de exemplu printr-o plată. E-mailul nu a fost trimis.
+problem-relay_rejects_email = Serviciul web nu acceptă e-mailul așa cum este. Nu a fost trimis.
+problem-relay_broken = Serviciul web are o problemă proprie. E-mailul nu a fost trimis.
+problem-gateway_lost_answer = E-mailul a fost trimis în întregime către { $host }, dar serviciul web din spatele acestuia nu a dat niciun răspuns. Poate că a ajuns, poate că nu; nu este trimis din nou automat.
+
 ## What to do: each begins with what to do
 
 advice-check_host = Verificați dacă numele serverului este scris corect sau căutați-l în paginile de ajutor ale furnizorului.
@@ -421,3 +505,53 @@ advice-check_file = Verificați dacă fișierul documentului poate fi deschis ș
 advice-ask_recipient = Întrebați destinatarul dacă a primit e-mailul înainte să îl trimiteți din nou.
 advice-look_in_sent = Căutați în folderul Trimise al căsuței de e-mail: mulți furnizori pun acolo o copie a ceea ce s-a trimis.
 advice-report_bug = Raportați acest lucru producătorului programului { $program }.
+
+advice-use_sending_port = Folosiți serverul pentru trimitere cu portul 587 și criptare automată; numele lui începe adesea cu smtp.
+advice-try_tls = Alegeți criptarea TLS de la început.
+advice-intercepted-host = Dezactivați scanarea e-mailurilor în programul antivirus sau adăugați { $host } la excepții: programul pune certificatul propriu în locul celui al serverului.
+advice-ask_network = Rugați persoana care se ocupă de această rețea să lase conexiunile către { $host } să treacă fără a fi deschise.
+advice-sign_in_network = Deschideți orice pagină web într-un browser și conectați-vă la această rețea, apoi faceți din nou testul.
+advice-sign_in_browser = Conectați-vă la căsuța de e-mail într-un browser web, confirmați că încercarea a fost a dumneavoastră și faceți din nou testul.
+advice-allow_smtp_auth-tenant = Rugați administratorul să activeze în Microsoft 365 „SMTP autentificat” (Authenticated SMTP) pentru organizație sau doar pentru această căsuță de e-mail.
+advice-allow_smtp_auth-mailbox = Rugați administratorul să activeze „SMTP autentificat” (Authenticated SMTP) pentru această căsuță de e-mail: în Centrul de administrare Microsoft 365, la Utilizatori activi, utilizatorul, Poștă, Gestionați aplicațiile de e-mail.
+advice-other_account-any = Folosiți pentru trimitere un alt cont de e-mail, care permite programelor să se conecteze cu o parolă.
+advice-ask_administrator = Cereți administratorului un server prin care pot trimite programele și arătați-i acest mesaj.
+advice-allow_in_rules = Rugați administratorul să excepteze această căsuță de e-mail de la regula care blochează conectarea cu parolă (setări implicite de securitate sau Acces condiționat).
+advice-unlock_account = Conectați-vă pe site-ul furnizorului pentru a debloca contul.
+advice-renew_password = Schimbați parola pe site-ul furnizorului și introduceți-o aici pe cea nouă.
+advice-switch_access_on = Activați accesul pentru programele de e-mail (POP3, IMAP, SMTP) în setările căsuței, pe site-ul furnizorului.
+advice-allow_ip = Adăugați adresa de internet a acestui calculator la cele permise, în contul dumneavoastră de pe site-ul furnizorului.
+advice-use_username_apikey = Folosiți cuvântul apikey ca nume de utilizator și o cheie creată la { $provider } ca parolă.
+advice-use_login_port = Folosiți portul 587 cu criptare automată și datele de autentificare ale contului dumneavoastră de e-mail.
+advice-wait-seconds = { $count ->
+    [one] Încercați din nou peste { $count } secundă.
+    [few] Încercați din nou peste { $count } secunde.
+   *[other] Încercați din nou peste { $count } de secunde.
+}
+advice-wait-minutes = { $count ->
+    [one] Încercați din nou peste { $count } minut.
+    [few] Încercați din nou peste { $count } minute.
+   *[other] Încercați din nou peste { $count } de minute.
+}
+advice-wait-hours = { $count ->
+    [one] Încercați din nou peste { $count } oră.
+    [few] Încercați din nou peste { $count } ore.
+   *[other] Încercați din nou peste { $count } de ore.
+}
+advice-try_tomorrow = Încercați din nou mâine sau cereți furnizorului o limită mai mare.
+advice-open_link = Deschideți pagina indicată de server: acolo scrie care este motivul și ce se poate face.
+advice-other_programs = Închideți alte programe și dispozitive care trimit prin același cont sau așteptați să termine.
+advice-ask_recipient_other_address = Cereți destinatarului altă adresă, de exemplu la telefon.
+advice-free_space = Ștergeți e-mailuri vechi din căsuța dumneavoastră, inclusiv din cele trimise, sau cereți furnizorului mai mult spațiu.
+advice-verify_sender = Confirmați { $sender } ca expeditor pe site-ul furnizorului sau trimiteți de la o adresă confirmată acolo.
+advice-leave_test_mode = Cereți furnizorului să încheie modul de test al contului sau trimiteți doar către adrese confirmate acolo.
+advice-check_sender_domain = Verificați dacă partea de după @ din { $sender } este scrisă corect.
+advice-ask_domain = Rugați persoana care se ocupă de domeniul adresei { $sender } să permită serverului { $host } să trimită în numele lui sau trimiteți prin serverul acelui domeniu.
+advice-ask_program = Rugați producătorul programului { $program } să seteze un nume potrivit pentru acest calculator.
+advice-check_copy = Verificați adresa pentru copie din setări.
+advice-fewer_recipients = Trimiteți e-mailul către mai puțini destinatari în același timp.
+advice-tell_recipient_full = Anunțați destinatarul pe altă cale că are căsuța plină și trimiteți e-mailul din nou mai târziu.
+advice-check_domain = Verificați dacă partea de după @ din { $recipient } este scrisă corect.
+advice-scan_files = Verificați atașamentele cu un program antivirus înainte să le trimiteți cuiva.
+advice-remove_attachment = Scoateți atașamentul care nu este un document, cum ar fi un program sau o arhivă.
+advice-change_words = Scrieți subiectul și textul cu alte cuvinte, fără linkuri, și trimiteți e-mailul din nou.
