@@ -20,7 +20,7 @@ use support::proxy::{Client, Protocol, Proxy};
 use support::{PDF, Session};
 
 /// The languages of the reports, and what they are called on the page.
-const LOCALES: [(&str, &str); 1] = [("en", "English")];
+const LOCALES: [(&str, &str); 2] = [("en", "English"), ("ro", "Romanian")];
 
 /// What no server can bring about on every machine, and why.
 const NOT_PLAYED: &[(&str, &str)] = &[
