@@ -61,6 +61,92 @@ button-email = Per E-Mail senden
 
 why_not-fields = Einige Felder müssen noch ausgefüllt oder geprüft werden.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Server { $host } von { $provider } auf Port { $port } verwenden.
+
+steps-required-1 = Melden Sie sich auf der Website von { $provider } an und suchen Sie in den Sicherheitseinstellungen nach App-Passwörtern.
+steps-required-2 = Erstellen Sie ein neues mit dem Namen { $program }.
+steps-required-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-with_two_steps-1 = Ist bei { $provider } die Bestätigung in zwei Schritten aktiviert, erstellen Sie dort in den Sicherheitseinstellungen ein App-Passwort mit dem Namen { $program }.
+steps-with_two_steps-2 = Kopieren Sie es hier in das Passwortfeld. Ohne Bestätigung in zwei Schritten geben Sie Ihr normales Passwort ein.
+steps-not_for_long-1 = Bitten Sie den Administrator Ihres Kontos bei { $provider }, Programmen die Anmeldung mit Passwort zu erlauben.
+steps-not_for_long-2 = Geben Sie hier das Passwort des Postfachs ein.
+steps-no_password-1 = Verwenden Sie ein anderes E-Mail-Konto zum Senden: { $provider } lässt die Anmeldung von Programmen mit einem Passwort nicht zu.
+steps-key-1 = Melden Sie sich auf der Website von { $provider } an und erstellen Sie einen Schlüssel oder Zugangsdaten für SMTP.
+steps-key-2 = Kopieren Sie den Benutzernamen und den Schlüssel hier in die Felder.
+steps-none-1 = Geben Sie das Passwort ein, mit dem Sie sich bei { $provider } anmelden.
+steps-unknown-1 = Prüfen Sie in den Einstellungen von { $provider }, ob andere Programme über Ihr Postfach senden dürfen.
+steps-unknown-2 = Geben Sie das Passwort ein, mit dem Sie sich anmelden. Gibt es bei { $provider } App-Passwörter, erstellen Sie eines für { $program } und geben Sie dieses ein.
+
+steps-gmail-1 = Öffnen Sie die Sicherheitsseite Ihres Google-Kontos und aktivieren Sie die Bestätigung in zwei Schritten, falls sie noch nicht aktiviert ist.
+steps-gmail-2 = Öffnen Sie „App-Passwörter“, geben Sie { $program } als Namen ein und wählen Sie „Erstellen“.
+steps-gmail-3 = Kopieren Sie die 16 Buchstaben, die Google anzeigt, hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-google-workspace-1 = Öffnen Sie die Sicherheitsseite Ihres Google-Kontos und aktivieren Sie die Bestätigung in zwei Schritten, falls sie noch nicht aktiviert ist.
+steps-google-workspace-2 = Öffnen Sie „App-Passwörter“, geben Sie { $program } als Namen ein und wählen Sie „Erstellen“.
+steps-google-workspace-3 = Kopieren Sie die 16 Buchstaben, die Google anzeigt, hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-google-workspace-4 = Gibt es keine Seite für App-Passwörter, bitten Sie Ihren Google-Workspace-Administrator, sie zu erlauben.
+steps-outlook-personal-1 = Verwenden Sie ein anderes E-Mail-Konto zum Senden: { $provider } lässt die Anmeldung von Programmen mit einem Passwort nicht mehr zu.
+steps-outlook-personal-2 = Damit Antworten trotzdem bei Ihrer Adresse von { $provider } ankommen, geben Sie diese als Antwortadresse ein.
+steps-microsoft365-1 = Öffnen Sie das Microsoft 365 Admin Center und wählen Sie „Benutzer“, „Aktive Benutzer“ und das Postfach, von dem { $program } sendet. Sind Sie nicht der Administrator, bitten Sie Ihren darum.
+steps-microsoft365-2 = Wählen Sie auf der Registerkarte „E-Mail“ den Punkt „E-Mail-Apps verwalten“, aktivieren Sie „Authentifiziertes SMTP“ und speichern Sie die Änderungen.
+steps-microsoft365-3 = Geben Sie hier die Adresse und das Passwort des Postfachs ein und testen Sie die Einstellungen.
+steps-yahoo-1 = Melden Sie sich an und öffnen Sie die Seite „Kontosicherheit“.
+steps-yahoo-2 = Wählen Sie „App-Passwort erstellen“ (oder „App-Passwort generieren“), geben Sie { $program } als Namen der App ein und lassen Sie das Passwort generieren.
+steps-yahoo-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-att-1 = Melden Sie sich bei Ihrem AT&T-Konto an und erstellen Sie einen „Secure mail key“ für Ihre E-Mail-Adresse.
+steps-att-2 = Kopieren Sie den Schlüssel hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-icloud-1 = Aktivieren Sie die Zwei-Faktor-Authentifizierung für Ihren Apple Account, falls sie noch nicht aktiviert ist.
+steps-icloud-2 = Melden Sie sich bei account.apple.com an, öffnen Sie „Anmelden und Sicherheit“, wählen Sie „App-spezifische Passwörter“ und erstellen Sie eines mit dem Namen { $program }.
+steps-icloud-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-gmx-1 = Melden Sie sich auf der Website von { $provider } an und erlauben Sie in den E-Mail-Einstellungen den Zugriff über POP3 und IMAP: Auch das Senden braucht ihn.
+steps-gmx-2 = Ist die Zwei-Faktor-Authentifizierung aktiviert, erstellen Sie in Ihrem Konto unter „Sicherheit“ ein anwendungsspezifisches Passwort.
+steps-gmx-3 = Geben Sie dieses Passwort hier ein. Ohne Zwei-Faktor-Authentifizierung geben Sie Ihr normales ein.
+steps-tonline-1 = Melden Sie sich im Kundencenter der Telekom an und legen Sie ein Passwort für E-Mail-Programme fest.
+steps-tonline-2 = Geben Sie dieses Passwort hier ein: Es ist nicht das, mit dem Sie sich anmelden.
+steps-fastmail-1 = Melden Sie sich bei Fastmail an und öffnen Sie „Settings“, „Privacy & Security“ und dann „Integrations“ (oder „Connected apps“).
+steps-fastmail-2 = Wählen Sie „New app password“, geben Sie { $program } als Namen ein und lassen Sie den Zugriff auf E-Mails aktiviert.
+steps-fastmail-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld.
+steps-zoho-1 = Melden Sie sich bei Ihrem Zoho-Konto an und öffnen Sie „Security“, dann „App Passwords“.
+steps-zoho-2 = Wählen Sie „Generate New Password“ und geben Sie { $program } als Namen ein.
+steps-zoho-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld. Ohne Multi-Faktor-Authentifizierung funktioniert auch Ihr normales.
+steps-proton-1 = Prüfen Sie, ob Sie eine Adresse mit eigener Domain und einen Tarif mit SMTP haben: Mit anderen ist das Senden nicht möglich.
+steps-proton-2 = Öffnen Sie in den Einstellungen „IMAP/SMTP“, wählen Sie „Token generieren“, geben Sie { $program } als Namen ein und wählen Sie die Adresse aus.
+steps-proton-3 = Geben Sie diese Adresse hier als Benutzernamen ein und kopieren Sie das Token in das Passwortfeld.
+steps-yandex-1 = Öffnen Sie die Einstellungen von Yandex Mail, wählen Sie „Email clients“ und erlauben Sie den Zugriff mit App-Passwörtern.
+steps-yandex-2 = Öffnen Sie in Ihrer Yandex ID „App passwords“ und erstellen Sie eines für Mail mit dem Namen { $program }.
+steps-yandex-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-mailru-1 = Melden Sie sich bei Ihrem Mail.ru-Konto an und öffnen Sie die Sicherheitseinstellungen, dann die Passwörter für externe Anwendungen.
+steps-mailru-2 = Fügen Sie eines mit dem Namen { $program } hinzu und geben Sie ihm Zugriff auf E-Mails über IMAP, POP und SMTP.
+steps-mailru-3 = Kopieren Sie das angezeigte Passwort hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-qq-1 = Melden Sie sich bei QQ Mail an, öffnen Sie die Einstellungen, dann das Konto, und schalten Sie den Dienst POP3/IMAP/SMTP ein.
+steps-qq-2 = Lassen Sie einen Autorisierungscode erzeugen und bestätigen Sie ihn mit Ihrem Telefon.
+steps-qq-3 = Kopieren Sie den Code hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-netease-1 = Melden Sie sich bei Ihrem Postfach an, öffnen Sie die Einstellungen, dann POP3/SMTP/IMAP, und schalten Sie SMTP ein.
+steps-netease-2 = Erstellen Sie einen Autorisierungscode und bestätigen Sie ihn mit Ihrem Telefon.
+steps-netease-3 = Kopieren Sie den Code hier in das Passwortfeld, anstelle Ihres normalen Passworts.
+steps-no_programs-1 = Verwenden Sie ein anderes E-Mail-Konto zum Senden: { $provider } lässt sich nur in den eigenen Apps nutzen.
+steps-no_programs-2 = Damit Antworten trotzdem bei Ihrer Adresse von { $provider } ankommen, geben Sie diese als Antwortadresse ein.
+steps-sendgrid-1 = Melden Sie sich bei SendGrid an und erstellen Sie einen API-Schlüssel mit dem Namen { $program } und der Berechtigung, E-Mails zu senden.
+steps-sendgrid-2 = Geben Sie hier als Benutzernamen das Wort apikey ein.
+steps-sendgrid-3 = Kopieren Sie den Schlüssel in das Passwortfeld.
+steps-mailgun-1 = Melden Sie sich bei Mailgun an, öffnen Sie „Sending“, dann „Domain settings“, wählen Sie Ihre Domain und öffnen Sie „SMTP credentials“.
+steps-mailgun-2 = Geben Sie den angezeigten Login hier vollständig als Benutzernamen ein.
+steps-mailgun-3 = Setzen Sie dort sein Passwort zurück und kopieren Sie das neue in das Passwortfeld.
+steps-postmark-1 = Melden Sie sich bei Postmark an, öffnen Sie Ihren Server, dann „API Tokens“, und kopieren Sie das Server-API-Token.
+steps-postmark-2 = Geben Sie das Token hier zweimal ein: als Benutzernamen und als Passwort.
+steps-ses-1 = Öffnen Sie die SES-Konsole in der Region, aus der Sie senden, dann „SMTP settings“, und wählen Sie „Create SMTP credentials“.
+steps-ses-2 = Kopieren Sie den SMTP-Benutzernamen und das SMTP-Passwort hier in die Felder. Es sind nicht Ihre AWS-Zugriffsschlüssel.
+steps-ses-3 = Prüfen Sie, ob der Server hier der dieser Region ist.
+steps-brevo-1 = Melden Sie sich bei Brevo an und öffnen Sie „SMTP & API“, dann die Registerkarte „SMTP“.
+steps-brevo-2 = Geben Sie den dort angezeigten Login hier als Benutzernamen ein.
+steps-brevo-3 = Generieren Sie einen SMTP-Schlüssel mit dem Namen { $program } und kopieren Sie ihn in das Passwortfeld. Ein API-Schlüssel funktioniert hier nicht.
+steps-resend-1 = Melden Sie sich bei Resend an und erstellen Sie einen API-Schlüssel mit dem Namen { $program } und dem Recht zu senden.
+steps-resend-2 = Geben Sie hier als Benutzernamen das Wort resend ein.
+steps-resend-3 = Kopieren Sie den Schlüssel in das Passwortfeld.
+steps-mailjet-1 = Melden Sie sich bei Mailjet an und öffnen Sie die Seite mit Ihren API-Schlüsseln.
+steps-mailjet-2 = Geben Sie hier den API-Schlüssel als Benutzernamen und den geheimen Schlüssel als Passwort ein.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = Port 25 ist für E-Mails zwischen Servern gedacht, und viele Internetanbieter sperren ihn. Verwenden Sie 587 oder 465, wenn Ihr E-Mail-Anbieter sie unterstützt.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Ein Zertifikat in dieser Datei kann nicht verwendet werd
 fault-ca_file_empty = Diese Datei enthält kein Zertifikat. Es muss im PEM-Format vorliegen.
 fault-store_empty = Der Pfad der Einstellungsdatei ist leer.
 fault-program_name_empty = Der Name des Programms ist leer.
+fault-key_missing = Diese Angabe ist nötig.
+fault-host_name_invalid = Das ist kein Name eines Servers oder einer Domain.
+fault-link_invalid = Das ist kein Link, der mit https:// beginnt.
 fault-locale_invalid = Das ist kein Sprachkürzel wie en, ro oder pt-BR.
 fault-text_syntax = Der Text { $id } ist in Zeile { $line } kein Fluent: { $detail }.
 fault-text_unknown = Es gibt keinen Text mit der Kennung { $id } (Zeile { $line }).
@@ -359,6 +448,7 @@ problem-no_verdict = Die E-Mail wurde vollständig an { $host } gesendet, es ist
 problem-canceled = Der Versand wurde abgebrochen. Es wurde nichts gesendet.
 problem-internal = In mailbutton ist etwas schiefgegangen. Das ist ein Programmfehler in mailbutton.
 
+# Connecting
 problem-no_network = { $host } ist nicht erreichbar, obwohl der Name stimmt: Dieser Computer scheint keine Internetverbindung zu haben. Die E-Mail wurde nicht gesendet.
 problem-blocked_on_this_computer = Dieser Computer erlaubt { $program } keine Verbindung zu { $host }. Die E-Mail wurde nicht gesendet.
 problem-port_25_blocked = { $host } ist auf Port 25 nicht erreichbar, den die meisten Internetanbieter sperren. Die E-Mail wurde nicht gesendet.
@@ -373,6 +463,8 @@ problem-port_silent = { $host } antwortet auf Port { $port } nicht: Vielleicht i
 problem-greeting_missing = { $host } hat die Verbindung auf Port { $port } angenommen und dann nichts gesagt. Die E-Mail wurde nicht gesendet.
 problem-cut_off = Die Verbindung zu { $host } auf Port { $port } wurde gleich zu Beginn abgebrochen. Die E-Mail wurde nicht gesendet.
 problem-queue_too_long = Diese E-Mail hat zu lange auf die anderen vor ihr gewartet. Sie wurde nicht gesendet.
+
+# Encryption
 problem-starttls_hidden = Etwas auf dem Weg zu { $host } verbirgt die Verschlüsselung, die der Server anbietet. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-tls_not_ready = { $host } kann die Verbindung zurzeit nicht verschlüsseln. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-client_certificate_wanted = { $host } lässt nur Programme zu, die ein eigenes Zertifikat vorzeigen. Weder ein Passwort noch die E-Mail wurde gesendet.
@@ -382,6 +474,8 @@ problem-captive_portal = Anstelle von { $host } hat ein Gerät dieses Netzwerks 
 problem-clock_wrong = Das Zertifikat von { $host } passt nicht zum Datum dieses Computers, das möglicherweise nicht stimmt. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-certificate_not_the_providers = Das empfangene Zertifikat ist nicht das von { $provider }: Etwas zwischen diesem Computer und { $host } hat sein eigenes eingesetzt. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-certificate_self_signed = { $host } zeigt ein selbst signiertes Zertifikat vor, für das niemand sonst bürgt. Weder ein Passwort noch die E-Mail wurde gesendet.
+
+# Login
 problem-sign_in_blocked = { $host } verlangt, dass Sie die Anmeldung zuerst in einem Webbrowser bestätigen. Die E-Mail wurde nicht gesendet.
 problem-smtp_auth_off_tenant = In Ihrer Organisation ist das Senden mit Passwort („Authentifiziertes SMTP“) in Microsoft 365 ausgeschaltet. Die E-Mail wurde nicht gesendet.
 problem-smtp_auth_off_mailbox = Das Senden mit Passwort („Authentifiziertes SMTP“) ist für dieses Postfach in Microsoft 365 ausgeschaltet. Die E-Mail wurde nicht gesendet.
@@ -404,11 +498,15 @@ problem-password_or_app_password = { $provider } hat den Benutzernamen und das P
 problem-port_25_without_login = { $host } nimmt auf Port 25, der für E-Mails zwischen Servern da ist, keine Anmeldung an. Die E-Mail wurde nicht gesendet.
 problem-login_needs_encryption = { $host } nimmt ohne Verschlüsselung keine Anmeldung an. Die E-Mail wurde nicht gesendet.
 problem-only_sign_in_offered = { $host } nimmt von Programmen keine Passwörter an, nur eine Anmeldung im Webbrowser. Die E-Mail wurde nicht gesendet.
+
+# Limits
 problem-too_many_connections = { $host } hat zu viele gleichzeitige Verbindungen von diesem Konto oder Computer. Die E-Mail wurde nicht gesendet.
 problem-recipient_gets_too_many = { $recipient } erhält zurzeit mehr E-Mails, als der Anbieter dieser Adresse annimmt. Die E-Mail wurde nicht gesendet.
 problem-daily_limit = Die Anzahl der E-Mails, die { $host } pro Tag oder Monat von diesem Konto annimmt, ist aufgebraucht. Die E-Mail wurde nicht gesendet.
 problem-rate_limited = { $host } nimmt eine Zeit lang keine E-Mails mehr von diesem Konto an, weil es viele in kurzer Zeit waren. Die E-Mail wurde nicht gesendet.
 problem-greylisted = { $host } lässt eine erste E-Mail einige Minuten warten, um Spam fernzuhalten. Die E-Mail wurde noch nicht gesendet.
+
+# The sender
 problem-own_mailbox_full = Ihr eigenes Postfach ist voll, deshalb nimmt { $host } keine E-Mails von Ihnen an. Die E-Mail wurde nicht gesendet.
 problem-account_blocked = { $host } hat dieses Konto für das Senden gesperrt. Die E-Mail wurde nicht gesendet.
 problem-sender_not_verified = { $host } sendet nur von Adressen, die dort bestätigt wurden, und { $sender } gehört nicht dazu. Die E-Mail wurde nicht gesendet.
@@ -421,18 +519,26 @@ problem-blocklisted = Die Internetadresse, von der diese E-Mail kam, steht auf e
 problem-hello_refused = { $host } hat den Namen nicht akzeptiert, mit dem sich dieser Computer vorgestellt hat. Die E-Mail wurde nicht gesendet.
 problem-login_needed_to_send = { $host } nimmt diese E-Mail nur nach einer Anmeldung an, und es ist kein Benutzername eingetragen. Die E-Mail wurde nicht gesendet.
 problem-relay_denied = { $host } leitet keine E-Mails von { $sender } an andere Anbieter weiter. Die E-Mail wurde nicht gesendet.
+
+# The recipients
 problem-too_many_recipients = { $host } nimmt keine E-Mail mit so vielen Empfängern an. Die E-Mail wurde an niemanden gesendet.
 problem-mailbox_full = Das Postfach von { $recipient } ist voll. Die E-Mail wurde an niemanden gesendet.
 problem-recipient_disabled = Das Postfach von { $recipient } nimmt zurzeit keine E-Mails an. Die E-Mail wurde an niemanden gesendet.
 problem-recipient_domain_unknown = Kein Mailserver nimmt E-Mails für { $recipient } an: Den Teil nach dem @ gibt es nicht, oder er ist nicht für E-Mails eingerichtet. Die E-Mail wurde an niemanden gesendet.
 problem-recipient_malformed = { $host } akzeptiert { $recipient } nicht als E-Mail-Adresse. Die E-Mail wurde an niemanden gesendet.
 problem-recipient_unknown = { $recipient } gibt es nicht, meldet { $host }. Die E-Mail wurde an niemanden gesendet.
+
+# The content
 problem-virus_found = { $host } vermutet ein Virus in der E-Mail. Sie wurde nicht gesendet.
 problem-attachment_blocked = { $host } nimmt keinen Anhang dieser Art an. Die E-Mail wurde nicht gesendet.
 problem-spam_block = { $host } hält diese E-Mail für Spam. Sie wurde nicht gesendet.
 problem-policy_block = Eine Regel von { $host } erlaubt diese E-Mail nicht. Sie wurde nicht gesendet.
+
+# The server
 problem-server_full = { $host } hat zurzeit keinen Platz für weitere E-Mails. Die E-Mail wurde nicht gesendet.
 problem-server_trouble = { $host } hat zurzeit selbst eine Störung. Die E-Mail wurde nicht gesendet.
+
+# The web service
 problem-relay_forbidden = Der Webdienst kennt dieses Zugriffstoken und erlaubt ihm das Senden nicht. Die E-Mail wurde nicht gesendet.
 problem-relay_rate_limited = Der Webdienst nimmt eine Zeit lang keine E-Mails mehr an, weil es viele in kurzer Zeit waren. Die E-Mail wurde nicht gesendet.
 problem-relay_gateway = Der Webdienst ist hinter seiner Adresse nicht erreichbar. Die E-Mail wurde nicht gesendet.

@@ -61,6 +61,92 @@ button-email = Correo
 
 why_not-fields = Algunos campos todavía necesitan su atención.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Use el servidor { $host } de { $provider } en el puerto { $port }.
+
+steps-required-1 = Inicie sesión en el sitio web de { $provider } y busque las contraseñas de aplicación en los ajustes de seguridad.
+steps-required-2 = Cree una nueva y póngale el nombre { $program }.
+steps-required-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-with_two_steps-1 = Si la verificación en dos pasos está activada en { $provider }, cree allí, en los ajustes de seguridad, una contraseña de aplicación con el nombre { $program }.
+steps-with_two_steps-2 = Cópiela aquí en el campo de la contraseña. Sin verificación en dos pasos, escriba su contraseña normal.
+steps-not_for_long-1 = Pida al administrador de su cuenta de { $provider } que permita a los programas iniciar sesión con una contraseña.
+steps-not_for_long-2 = Escriba aquí la contraseña del buzón.
+steps-no_password-1 = Use otra cuenta de correo para enviar: { $provider } no permite que los programas inicien sesión con una contraseña.
+steps-key-1 = Inicie sesión en el sitio web de { $provider } y cree una clave o unas credenciales para SMTP.
+steps-key-2 = Copie el nombre de usuario y la clave en los campos de aquí.
+steps-none-1 = Escriba la contraseña con la que inicia sesión en { $provider }.
+steps-unknown-1 = Compruebe en los ajustes de { $provider } si otros programas pueden enviar a través de su buzón.
+steps-unknown-2 = Escriba la contraseña con la que inicia sesión. Si { $provider } tiene contraseñas de aplicación, cree una para { $program } y escriba esa.
+
+steps-gmail-1 = Abra la página de seguridad de su cuenta de Google y active la verificación en dos pasos, si aún no lo está.
+steps-gmail-2 = Abra Contraseñas de aplicaciones, escriba { $program } como nombre y elija Crear.
+steps-gmail-3 = Copie las 16 letras que muestra Google aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-google-workspace-1 = Abra la página de seguridad de su cuenta de Google y active la verificación en dos pasos, si aún no lo está.
+steps-google-workspace-2 = Abra Contraseñas de aplicaciones, escriba { $program } como nombre y elija Crear.
+steps-google-workspace-3 = Copie las 16 letras que muestra Google aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-google-workspace-4 = Si no hay una página de contraseñas de aplicaciones, pida a su administrador de Google Workspace que las permita.
+steps-outlook-personal-1 = Use otra cuenta de correo para enviar: { $provider } ya no permite que los programas inicien sesión con una contraseña.
+steps-outlook-personal-2 = Para recibir de todos modos las respuestas en su dirección de { $provider }, escríbala como dirección de respuesta.
+steps-microsoft365-1 = Abra el centro de administración de Microsoft 365 y elija Usuarios, Usuarios activos y el buzón desde el que envía { $program }. Si usted no es el administrador, pídaselo al suyo.
+steps-microsoft365-2 = En la pestaña Correo elija Administrar aplicaciones de correo electrónico, marque SMTP autenticado y guarde los cambios.
+steps-microsoft365-3 = Escriba aquí la dirección y la contraseña del buzón y pruebe la configuración.
+steps-yahoo-1 = Inicie sesión y abra la página Seguridad de la cuenta.
+steps-yahoo-2 = Elija Crear contraseña de aplicación (o Generar contraseña de aplicación), escriba { $program } como nombre de la aplicación y genere la contraseña.
+steps-yahoo-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-att-1 = Inicie sesión en su cuenta de AT&T y cree una clave de correo segura (secure mail key) para su dirección.
+steps-att-2 = Copie la clave aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-icloud-1 = Active la autenticación de doble factor para su cuenta de Apple, si aún no lo está.
+steps-icloud-2 = Inicie sesión en account.apple.com, abra Inicio de sesión y seguridad, elija Contraseñas específicas de apps y cree una con el nombre { $program }.
+steps-icloud-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-gmx-1 = Inicie sesión en el sitio web de { $provider } y permita el acceso por POP3 e IMAP en los ajustes del correo: también hace falta para enviar.
+steps-gmx-2 = Si la autenticación de dos factores está activada, cree en la parte de seguridad de su cuenta una contraseña específica de aplicación.
+steps-gmx-3 = Escriba aquí esa contraseña. Sin autenticación de dos factores, escriba la normal.
+steps-tonline-1 = Inicie sesión en el centro de clientes de Telekom y establezca una contraseña para programas de correo.
+steps-tonline-2 = Escriba aquí esa contraseña: no es la que usa para iniciar sesión.
+steps-fastmail-1 = Inicie sesión en Fastmail y abra Settings, Privacy & Security y luego Integrations (o Connected apps).
+steps-fastmail-2 = Elija New app password, escriba { $program } como nombre y deje activado el acceso al correo.
+steps-fastmail-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña.
+steps-zoho-1 = Inicie sesión en su cuenta de Zoho y abra Security y luego App Passwords.
+steps-zoho-2 = Elija Generate New Password y escriba { $program } como nombre.
+steps-zoho-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña. Sin autenticación multifactor, también sirve la normal.
+steps-proton-1 = Compruebe que tiene una dirección con dominio propio y un plan con SMTP: con otros no es posible enviar.
+steps-proton-2 = Abra IMAP/SMTP en los ajustes, elija Generar token, escriba { $program } como nombre y seleccione la dirección.
+steps-proton-3 = Escriba aquí esa dirección como nombre de usuario y copie el token en el campo de la contraseña.
+steps-yandex-1 = Abra los ajustes de Yandex Mail, elija Email clients y permita el acceso con contraseñas de aplicación.
+steps-yandex-2 = Abra App passwords en su Yandex ID y cree una para Mail con el nombre { $program }.
+steps-yandex-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-mailru-1 = Inicie sesión en su cuenta de Mail.ru y abra los ajustes de seguridad y luego las contraseñas para aplicaciones externas.
+steps-mailru-2 = Añada una con el nombre { $program } y dele acceso al correo por IMAP, POP y SMTP.
+steps-mailru-3 = Copie la contraseña que se muestra aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-qq-1 = Inicie sesión en QQ Mail, abra los ajustes y luego la cuenta, y active el servicio POP3/IMAP/SMTP.
+steps-qq-2 = Genere un código de autorización y confírmelo con su teléfono.
+steps-qq-3 = Copie el código aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-netease-1 = Inicie sesión en su buzón, abra los ajustes y luego POP3/SMTP/IMAP, y active SMTP.
+steps-netease-2 = Cree un código de autorización y confírmelo con su teléfono.
+steps-netease-3 = Copie el código aquí en el campo de la contraseña, en lugar de su contraseña normal.
+steps-no_programs-1 = Use otra cuenta de correo para enviar: { $provider } solo se puede usar en sus propias aplicaciones.
+steps-no_programs-2 = Para recibir de todos modos las respuestas en su dirección de { $provider }, escríbala como dirección de respuesta.
+steps-sendgrid-1 = Inicie sesión en SendGrid y cree una clave de API con el nombre { $program } y con permiso para enviar correo.
+steps-sendgrid-2 = Escriba aquí la palabra apikey como nombre de usuario.
+steps-sendgrid-3 = Copie la clave en el campo de la contraseña.
+steps-mailgun-1 = Inicie sesión en Mailgun, abra Sending y luego Domain settings, elija su dominio y abra SMTP credentials.
+steps-mailgun-2 = Escriba aquí completo, como nombre de usuario, el login que se muestra.
+steps-mailgun-3 = Restablezca allí su contraseña y copie la nueva en el campo de la contraseña.
+steps-postmark-1 = Inicie sesión en Postmark, abra su servidor y luego API Tokens, y copie el token de API del servidor.
+steps-postmark-2 = Escriba el token aquí dos veces: como nombre de usuario y como contraseña.
+steps-ses-1 = Abra la consola de SES en la región desde la que envía, luego SMTP settings, y elija Create SMTP credentials.
+steps-ses-2 = Copie el nombre de usuario de SMTP y la contraseña de SMTP en los campos de aquí. No son sus claves de acceso de AWS.
+steps-ses-3 = Compruebe que el servidor de aquí es el de esa región.
+steps-brevo-1 = Inicie sesión en Brevo y abra SMTP y API, y luego la pestaña SMTP.
+steps-brevo-2 = Escriba aquí como nombre de usuario el login que se muestra allí.
+steps-brevo-3 = Genere una clave SMTP con el nombre { $program } y cópiela en el campo de la contraseña. Una clave de API no funciona aquí.
+steps-resend-1 = Inicie sesión en Resend y cree una clave de API con el nombre { $program } y con acceso de envío.
+steps-resend-2 = Escriba aquí la palabra resend como nombre de usuario.
+steps-resend-3 = Copie la clave en el campo de la contraseña.
+steps-mailjet-1 = Inicie sesión en Mailjet y abra la página de sus claves de API.
+steps-mailjet-2 = Escriba aquí la clave de API como nombre de usuario y la clave secreta como contraseña.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = El puerto 25 es para el correo entre servidores, y muchos proveedores de Internet lo bloquean. Use 587 o 465 si su proveedor los ofrece.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = No se puede usar un certificado de este archivo: { $deta
 fault-ca_file_empty = No hay ningún certificado en este archivo. Debe estar en formato PEM.
 fault-store_empty = La ruta del archivo de configuración está vacía.
 fault-program_name_empty = El nombre del programa está vacío.
+fault-key_missing = Este elemento es obligatorio.
+fault-host_name_invalid = Esto no es el nombre de un servidor ni de un dominio.
+fault-link_invalid = Esto no es un enlace que empiece por https://.
 fault-locale_invalid = Esto no es un código de idioma como en, ro o pt-BR.
 fault-text_syntax = El texto { $id } no está escrito en Fluent, en la línea { $line }: { $detail }.
 fault-text_unknown = No hay ningún texto con el identificador { $id } (línea { $line }).
@@ -359,6 +448,7 @@ problem-no_verdict = El correo se transmitió completo a { $host }, pero no se s
 problem-canceled = Se canceló el envío. No se envió nada.
 problem-internal = Algo falló dentro de mailbutton. Es un error de mailbutton.
 
+# Connecting
 problem-no_network = No se puede acceder a { $host }, aunque el nombre es correcto: parece que este equipo no tiene conexión a Internet. El correo no se envió.
 problem-blocked_on_this_computer = Este equipo no permite que { $program } se conecte con { $host }. El correo no se envió.
 problem-port_25_blocked = No se puede acceder a { $host } en el puerto 25, que la mayoría de los proveedores de Internet bloquean. El correo no se envió.
@@ -373,6 +463,8 @@ problem-port_silent = { $host } no responde en el puerto { $port }: puede que el
 problem-greeting_missing = { $host } aceptó la conexión en el puerto { $port } y después no dijo nada. El correo no se envió.
 problem-cut_off = La conexión con { $host } en el puerto { $port } se cortó justo al principio. El correo no se envió.
 problem-queue_too_long = Este correo esperó demasiado tiempo a que se enviaran los anteriores. No se envió.
+
+# Encryption
 problem-starttls_hidden = Algo en el camino hasta { $host } oculta el cifrado que ofrece el servidor. No se envió ninguna contraseña ni el correo.
 problem-tls_not_ready = { $host } no puede cifrar la conexión en este momento. No se envió ninguna contraseña ni el correo.
 problem-client_certificate_wanted = { $host } solo admite programas que muestran un certificado propio. No se envió ninguna contraseña ni el correo.
@@ -382,6 +474,8 @@ problem-captive_portal = En lugar de { $host } respondió un dispositivo de esta
 problem-clock_wrong = El certificado de { $host } no concuerda con la fecha de este equipo, que puede no ser correcta. No se envió ninguna contraseña ni el correo.
 problem-certificate_not_the_providers = El certificado recibido no es el de { $provider }: algo entre este equipo y el servidor { $host } puso el suyo. No se envió ninguna contraseña ni el correo.
 problem-certificate_self_signed = { $host } muestra un certificado firmado por él mismo, de modo que nadie lo avala. No se envió ninguna contraseña ni el correo.
+
+# Login
 problem-sign_in_blocked = { $host } pide que usted confirme primero el inicio de sesión en un navegador web. El correo no se envió.
 problem-smtp_auth_off_tenant = Su organización desactivó el envío con contraseña (“SMTP autenticado”) en Microsoft 365. El correo no se envió.
 problem-smtp_auth_off_mailbox = El envío con contraseña (“SMTP autenticado”) está desactivado para este buzón en Microsoft 365. El correo no se envió.
@@ -404,11 +498,15 @@ problem-password_or_app_password = { $provider } no aceptó el nombre de usuario
 problem-port_25_without_login = { $host } no admite inicio de sesión en el puerto 25, que es para el correo entre servidores. El correo no se envió.
 problem-login_needs_encryption = { $host } no admite inicio de sesión sin cifrado. El correo no se envió.
 problem-only_sign_in_offered = { $host } no acepta contraseñas de los programas, solo un inicio de sesión en el navegador web. El correo no se envió.
+
+# Limits
 problem-too_many_connections = { $host } tiene demasiadas conexiones simultáneas de esta cuenta o de este equipo. El correo no se envió.
 problem-recipient_gets_too_many = { $recipient } está recibiendo en este momento más correos de los que acepta su proveedor. El correo no se envió.
 problem-daily_limit = Se ha agotado el número de correos que { $host } acepta de esta cuenta por día o por mes. El correo no se envió.
 problem-rate_limited = { $host } no acepta más correos de esta cuenta durante un tiempo, porque hubo muchos en poco tiempo. El correo no se envió.
 problem-greylisted = { $host } hace esperar unos minutos al primer correo para evitar el spam. El correo todavía no se envió.
+
+# The sender
 problem-own_mailbox_full = Su propio buzón está lleno, por lo que { $host } no acepta correos suyos. El correo no se envió.
 problem-account_blocked = { $host } suspendió los envíos de esta cuenta. El correo no se envió.
 problem-sender_not_verified = { $host } solo envía desde direcciones que se hayan confirmado allí; { $sender } no es una de ellas. El correo no se envió.
@@ -421,18 +519,26 @@ problem-blocklisted = La dirección de Internet de la que procede este correo es
 problem-hello_refused = { $host } no aceptó el nombre con el que se presentó este equipo. El correo no se envió.
 problem-login_needed_to_send = { $host } solo acepta este correo después de un inicio de sesión, y no hay ningún nombre de usuario configurado. El correo no se envió.
 problem-relay_denied = { $host } no transmite a otros proveedores los correos de { $sender }. El correo no se envió.
+
+# The recipients
 problem-too_many_recipients = { $host } no acepta un correo con tantos destinatarios. El correo no se envió a nadie.
 problem-mailbox_full = El buzón de { $recipient } está lleno. El correo no se envió a nadie.
 problem-recipient_disabled = El buzón de { $recipient } no acepta correos en este momento. El correo no se envió a nadie.
 problem-recipient_domain_unknown = Ningún servidor de correo acepta correos para { $recipient }: la parte posterior a la @ no existe o no tiene correo. El correo no se envió a nadie.
 problem-recipient_malformed = { $host } no acepta { $recipient } como dirección de correo. El correo no se envió a nadie.
 problem-recipient_unknown = { $recipient } no existe, según { $host }. El correo no se envió a nadie.
+
+# The content
 problem-virus_found = { $host } considera que hay un virus en el correo. No se envió.
 problem-attachment_blocked = { $host } no acepta un archivo adjunto de este tipo. El correo no se envió.
 problem-spam_block = { $host } considera que este correo es spam. No se envió.
 problem-policy_block = Una regla de { $host } no permite este correo. No se envió.
+
+# The server
 problem-server_full = { $host } no tiene espacio para más correos en este momento. El correo no se envió.
 problem-server_trouble = { $host } tiene un problema propio en este momento. El correo no se envió.
+
+# The web service
 problem-relay_forbidden = El servicio web conoce este token y no le permite enviar. El correo no se envió.
 problem-relay_rate_limited = El servicio web no acepta más correos durante un tiempo, porque hubo muchos en poco tiempo. El correo no se envió.
 problem-relay_gateway = No se puede acceder al servicio web que está detrás de su dirección. El correo no se envió.

@@ -61,6 +61,92 @@ button-email = E-mail
 
 why_not-fields = Certains champs sont encore à compléter ou à corriger.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Utilisez le serveur { $host } de { $provider } sur le port { $port }.
+
+steps-required-1 = Connectez-vous sur le site de { $provider } et cherchez les mots de passe d’application dans les paramètres de sécurité.
+steps-required-2 = Créez-en un nouveau et donnez-lui le nom { $program }.
+steps-required-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-with_two_steps-1 = Si la validation en deux étapes est activée chez { $provider }, créez-y un mot de passe d’application dans les paramètres de sécurité, avec le nom { $program }.
+steps-with_two_steps-2 = Copiez-le ici dans le champ du mot de passe. Sans validation en deux étapes, saisissez votre mot de passe habituel.
+steps-not_for_long-1 = Demandez à l’administrateur de votre compte { $provider } d’autoriser les programmes à se connecter avec un mot de passe.
+steps-not_for_long-2 = Saisissez ici le mot de passe de la boîte aux lettres.
+steps-no_password-1 = Utilisez un autre compte de messagerie pour l’envoi : { $provider } ne permet pas aux programmes de se connecter avec un mot de passe.
+steps-key-1 = Connectez-vous sur le site de { $provider } et créez une clé ou un identifiant pour SMTP.
+steps-key-2 = Copiez le nom d’utilisateur et la clé dans les champs ici.
+steps-none-1 = Saisissez le mot de passe avec lequel vous vous connectez à { $provider }.
+steps-unknown-1 = Vérifiez dans les paramètres de { $provider } si d’autres programmes sont autorisés à envoyer par votre boîte aux lettres.
+steps-unknown-2 = Saisissez le mot de passe avec lequel vous vous connectez. Si { $provider } a des mots de passe d’application, créez-en un pour { $program } et saisissez celui-là.
+
+steps-gmail-1 = Ouvrez la page Sécurité de votre compte Google et activez la validation en deux étapes, si elle ne l’est pas encore.
+steps-gmail-2 = Ouvrez Mots de passe des applications, saisissez { $program } comme nom et choisissez Créer.
+steps-gmail-3 = Copiez les 16 lettres affichées par Google ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-google-workspace-1 = Ouvrez la page Sécurité de votre compte Google et activez la validation en deux étapes, si elle ne l’est pas encore.
+steps-google-workspace-2 = Ouvrez Mots de passe des applications, saisissez { $program } comme nom et choisissez Créer.
+steps-google-workspace-3 = Copiez les 16 lettres affichées par Google ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-google-workspace-4 = S’il n’y a pas de page pour les mots de passe d’application, demandez à votre administrateur Google Workspace de les autoriser.
+steps-outlook-personal-1 = Utilisez un autre compte de messagerie pour l’envoi : { $provider } ne permet plus aux programmes de se connecter avec un mot de passe.
+steps-outlook-personal-2 = Pour recevoir tout de même les réponses à votre adresse { $provider }, saisissez-la comme adresse de réponse.
+steps-microsoft365-1 = Ouvrez le centre d’administration Microsoft 365 et choisissez Utilisateurs, Utilisateurs actifs, puis la boîte aux lettres depuis laquelle { $program } envoie. Si vous n’êtes pas l’administrateur, demandez-le au vôtre.
+steps-microsoft365-2 = Dans l’onglet Courrier, choisissez Gérer les applications de messagerie, cochez SMTP authentifié et enregistrez les modifications.
+steps-microsoft365-3 = Saisissez ici l’adresse et le mot de passe de la boîte aux lettres, et testez les paramètres.
+steps-yahoo-1 = Connectez-vous et ouvrez la page Sécurité du compte.
+steps-yahoo-2 = Choisissez Créer un mot de passe d’application (ou Générer un mot de passe d’application), saisissez { $program } comme nom de l’application et générez le mot de passe.
+steps-yahoo-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-att-1 = Connectez-vous à votre compte AT&T et créez une clé de messagerie sécurisée (secure mail key) pour votre adresse.
+steps-att-2 = Copiez la clé ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-icloud-1 = Activez l’identification à deux facteurs pour votre compte Apple, si elle ne l’est pas encore.
+steps-icloud-2 = Connectez-vous sur account.apple.com, ouvrez Connexion et sécurité, choisissez Mots de passe pour applications et créez-en un avec le nom { $program }.
+steps-icloud-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-gmx-1 = Connectez-vous sur le site de { $provider } et autorisez l’accès par POP3 et IMAP dans les paramètres de messagerie : il est nécessaire aussi pour l’envoi.
+steps-gmx-2 = Si l’authentification à deux facteurs est activée, créez un mot de passe d’application dans la partie Sécurité de votre compte.
+steps-gmx-3 = Saisissez ici ce mot de passe. Sans authentification à deux facteurs, saisissez le mot de passe habituel.
+steps-tonline-1 = Connectez-vous à l’espace client de Telekom et définissez un mot de passe pour les logiciels de messagerie.
+steps-tonline-2 = Saisissez ici ce mot de passe : ce n’est pas celui avec lequel vous vous connectez.
+steps-fastmail-1 = Connectez-vous à Fastmail, ouvrez Settings, Privacy & Security, puis Integrations (ou Connected apps).
+steps-fastmail-2 = Choisissez New app password, saisissez { $program } comme nom et laissez l’accès au courrier activé.
+steps-fastmail-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe.
+steps-zoho-1 = Connectez-vous à votre compte Zoho et ouvrez Security, puis App Passwords.
+steps-zoho-2 = Choisissez Generate New Password et saisissez { $program } comme nom.
+steps-zoho-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe. Sans authentification multifacteur, votre mot de passe habituel convient aussi.
+steps-proton-1 = Vérifiez que vous avez une adresse avec votre propre domaine et un abonnement avec SMTP : l’envoi n’est pas possible avec d’autres.
+steps-proton-2 = Ouvrez IMAP/SMTP dans les paramètres, choisissez Générer un jeton, saisissez { $program } comme nom et choisissez l’adresse.
+steps-proton-3 = Saisissez cette adresse ici comme nom d’utilisateur et copiez le jeton dans le champ du mot de passe.
+steps-yandex-1 = Ouvrez les paramètres de Yandex Mail, choisissez Email clients et autorisez l’accès avec des mots de passe d’application.
+steps-yandex-2 = Ouvrez App passwords dans votre Yandex ID et créez-en un pour Mail avec le nom { $program }.
+steps-yandex-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-mailru-1 = Connectez-vous à votre compte Mail.ru et ouvrez les paramètres de sécurité, puis les mots de passe pour applications externes.
+steps-mailru-2 = Ajoutez-en un avec le nom { $program } et donnez-lui accès au courrier par IMAP, POP et SMTP.
+steps-mailru-3 = Copiez le mot de passe affiché ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-qq-1 = Connectez-vous à QQ Mail, ouvrez les paramètres, puis le compte, et activez le service POP3/IMAP/SMTP.
+steps-qq-2 = Faites générer un code d’autorisation et confirmez-le avec votre téléphone.
+steps-qq-3 = Copiez le code ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-netease-1 = Connectez-vous à votre boîte aux lettres, ouvrez les paramètres, puis POP3/SMTP/IMAP, et activez SMTP.
+steps-netease-2 = Créez un code d’autorisation et confirmez-le avec votre téléphone.
+steps-netease-3 = Copiez le code ici dans le champ du mot de passe, à la place de votre mot de passe habituel.
+steps-no_programs-1 = Utilisez un autre compte de messagerie pour l’envoi : { $provider } ne s’utilise que dans ses propres applications.
+steps-no_programs-2 = Pour recevoir tout de même les réponses à votre adresse { $provider }, saisissez-la comme adresse de réponse.
+steps-sendgrid-1 = Connectez-vous à SendGrid et créez une clé API avec le nom { $program } et l’autorisation d’envoyer des e-mails.
+steps-sendgrid-2 = Saisissez ici le mot apikey comme nom d’utilisateur.
+steps-sendgrid-3 = Copiez la clé dans le champ du mot de passe.
+steps-mailgun-1 = Connectez-vous à Mailgun, ouvrez Sending, puis Domain settings, choisissez votre domaine et ouvrez SMTP credentials.
+steps-mailgun-2 = Saisissez ici l’identifiant affiché, en entier, comme nom d’utilisateur.
+steps-mailgun-3 = Réinitialisez là-bas son mot de passe et copiez le nouveau dans le champ du mot de passe.
+steps-postmark-1 = Connectez-vous à Postmark, ouvrez votre serveur, puis API Tokens, et copiez le jeton API du serveur.
+steps-postmark-2 = Saisissez le jeton deux fois ici : comme nom d’utilisateur et comme mot de passe.
+steps-ses-1 = Ouvrez la console SES dans la région depuis laquelle vous envoyez, puis SMTP settings, et choisissez Create SMTP credentials.
+steps-ses-2 = Copiez le nom d’utilisateur SMTP et le mot de passe SMTP dans les champs ici. Ce ne sont pas vos clés d’accès AWS.
+steps-ses-3 = Vérifiez que le serveur indiqué ici est celui de cette région.
+steps-brevo-1 = Connectez-vous à Brevo et ouvrez SMTP et API, puis l’onglet SMTP.
+steps-brevo-2 = Saisissez ici l’identifiant affiché là-bas comme nom d’utilisateur.
+steps-brevo-3 = Générez une clé SMTP avec le nom { $program } et copiez-la dans le champ du mot de passe. Une clé API ne fonctionne pas ici.
+steps-resend-1 = Connectez-vous à Resend et créez une clé API avec le nom { $program } et le droit d’envoi.
+steps-resend-2 = Saisissez ici le mot resend comme nom d’utilisateur.
+steps-resend-3 = Copiez la clé dans le champ du mot de passe.
+steps-mailjet-1 = Connectez-vous à Mailjet et ouvrez la page de vos clés API.
+steps-mailjet-2 = Saisissez ici la clé API comme nom d’utilisateur et la clé secrète comme mot de passe.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = Le port 25 est destiné aux échanges entre serveurs, et de nombreux fournisseurs d’accès à Internet le bloquent. Utilisez 587 ou 465 si votre fournisseur les propose.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Un certificat de ce fichier ne peut pas être utilisé 
 fault-ca_file_empty = Ce fichier ne contient aucun certificat. Il doit être au format PEM.
 fault-store_empty = Le chemin du fichier de paramètres est vide.
 fault-program_name_empty = Le nom du programme est vide.
+fault-key_missing = Cet élément est obligatoire.
+fault-host_name_invalid = Ceci n’est pas le nom d’un serveur ou d’un domaine.
+fault-link_invalid = Ceci n’est pas un lien qui commence par https://.
 fault-locale_invalid = Ce n’est pas un code de langue comme en, ro ou pt-BR.
 fault-text_syntax = Le texte { $id } n’est pas écrit en Fluent, à la ligne { $line } : { $detail }.
 fault-text_unknown = Il n’y a pas de texte dont l’identifiant est { $id } (ligne { $line }).
@@ -359,6 +448,7 @@ problem-no_verdict = L’e-mail a été transmis en entier à { $host }, mais on
 problem-canceled = L’envoi a été annulé. Rien n’a été envoyé.
 problem-internal = Un problème est survenu à l’intérieur de mailbutton. C’est un bug de mailbutton.
 
+# Connecting
 problem-no_network = { $host } ne peut pas être joint, bien que son nom soit exact : cet ordinateur ne semble pas connecté à Internet. L’e-mail n’a pas été envoyé.
 problem-blocked_on_this_computer = Cet ordinateur ne permet pas à { $program } de se connecter à { $host }. L’e-mail n’a pas été envoyé.
 problem-port_25_blocked = { $host } ne peut pas être joint sur le port 25, que la plupart des fournisseurs d’accès à Internet bloquent. L’e-mail n’a pas été envoyé.
@@ -373,6 +463,8 @@ problem-port_silent = { $host } ne répond pas sur le port { $port } : c’est 
 problem-greeting_missing = { $host } a pris la connexion sur le port { $port }, puis n’a plus rien dit. L’e-mail n’a pas été envoyé.
 problem-cut_off = La connexion à { $host } sur le port { $port } a été coupée dès le début. L’e-mail n’a pas été envoyé.
 problem-queue_too_long = Cet e-mail a attendu trop longtemps derrière les précédents. Il n’a pas été envoyé.
+
+# Encryption
 problem-starttls_hidden = Quelque chose sur le trajet jusqu’à { $host } cache le chiffrement que le serveur propose. Ni mot de passe ni e-mail n’a été envoyé.
 problem-tls_not_ready = { $host } ne peut pas chiffrer la connexion pour le moment. Ni mot de passe ni e-mail n’a été envoyé.
 problem-client_certificate_wanted = { $host } n’accepte que les programmes qui présentent leur propre certificat. Ni mot de passe ni e-mail n’a été envoyé.
@@ -382,6 +474,8 @@ problem-captive_portal = Un appareil de ce réseau a répondu à la place du ser
 problem-clock_wrong = Le certificat présenté par { $host } ne correspond pas à la date de cet ordinateur, qui est peut-être inexacte. Ni mot de passe ni e-mail n’a été envoyé.
 problem-certificate_not_the_providers = Le certificat reçu n’est pas celui du fournisseur { $provider } : quelque chose entre cet ordinateur et { $host } y a mis le sien. Ni mot de passe ni e-mail n’a été envoyé.
 problem-certificate_self_signed = { $host } présente un certificat qu’il a signé lui-même ; personne ne s’en porte donc garant. Ni mot de passe ni e-mail n’a été envoyé.
+
+# Login
 problem-sign_in_blocked = { $host } demande que vous confirmiez d’abord la connexion dans un navigateur web. L’e-mail n’a pas été envoyé.
 problem-smtp_auth_off_tenant = Votre organisation a désactivé l’envoi avec mot de passe (« SMTP authentifié ») dans Microsoft 365. L’e-mail n’a pas été envoyé.
 problem-smtp_auth_off_mailbox = L’envoi avec mot de passe (« SMTP authentifié ») est désactivé pour cette boîte aux lettres dans Microsoft 365. L’e-mail n’a pas été envoyé.
@@ -404,11 +498,15 @@ problem-password_or_app_password = { $provider } n’a pas accepté le nom d’u
 problem-port_25_without_login = { $host } ne propose pas d’identification sur le port 25, qui est destiné aux échanges entre serveurs. L’e-mail n’a pas été envoyé.
 problem-login_needs_encryption = { $host } n’accepte pas d’identification sans chiffrement. L’e-mail n’a pas été envoyé.
 problem-only_sign_in_offered = { $host } n’accepte pas de mot de passe venant des programmes, seulement une connexion dans le navigateur web. L’e-mail n’a pas été envoyé.
+
+# Limits
 problem-too_many_connections = { $host } a trop de connexions simultanées venant de ce compte ou de cet ordinateur. L’e-mail n’a pas été envoyé.
 problem-recipient_gets_too_many = { $recipient } reçoit en ce moment plus d’e-mails que son fournisseur n’en accepte. L’e-mail n’a pas été envoyé.
 problem-daily_limit = { $host } limite le nombre d’e-mails de ce compte par jour ou par mois, et cette limite est atteinte. L’e-mail n’a pas été envoyé.
 problem-rate_limited = { $host } n’accepte plus d’e-mails de ce compte pendant un moment, car il y en a eu beaucoup en peu de temps. L’e-mail n’a pas été envoyé.
 problem-greylisted = { $host } fait patienter un premier e-mail pendant quelques minutes, pour écarter le spam. L’e-mail n’a pas encore été envoyé.
+
+# The sender
 problem-own_mailbox_full = Votre propre boîte aux lettres est pleine ; { $host } n’accepte donc plus vos e-mails. L’e-mail n’a pas été envoyé.
 problem-account_blocked = { $host } a suspendu les envois de ce compte. L’e-mail n’a pas été envoyé.
 problem-sender_not_verified = { $host } n’envoie que depuis les adresses qui y ont été confirmées, et { $sender } n’en fait pas partie. L’e-mail n’a pas été envoyé.
@@ -421,18 +519,26 @@ problem-blocklisted = L’adresse Internet d’où vient cet e-mail figure sur u
 problem-hello_refused = { $host } n’a pas accepté le nom sous lequel cet ordinateur s’est présenté. L’e-mail n’a pas été envoyé.
 problem-login_needed_to_send = { $host } n’accepte cet e-mail qu’après une identification, et aucun nom d’utilisateur n’est configuré. L’e-mail n’a pas été envoyé.
 problem-relay_denied = { $host } ne transmet pas à d’autres fournisseurs les e-mails envoyés depuis { $sender }. L’e-mail n’a pas été envoyé.
+
+# The recipients
 problem-too_many_recipients = { $host } n’accepte pas d’e-mail avec autant de destinataires. L’e-mail n’a été envoyé à personne.
 problem-mailbox_full = La boîte aux lettres { $recipient } est pleine. L’e-mail n’a été envoyé à personne.
 problem-recipient_disabled = La boîte aux lettres { $recipient } n’accepte pas d’e-mails en ce moment. L’e-mail n’a été envoyé à personne.
 problem-recipient_domain_unknown = Aucun serveur de messagerie n’accepte d’e-mails pour { $recipient } : la partie après le @ n’existe pas, ou n’a pas de messagerie. L’e-mail n’a été envoyé à personne.
 problem-recipient_malformed = { $host } n’accepte pas { $recipient } comme adresse e-mail. L’e-mail n’a été envoyé à personne.
 problem-recipient_unknown = { $recipient } n’existe pas, selon { $host }. L’e-mail n’a été envoyé à personne.
+
+# The content
 problem-virus_found = { $host } estime que l’e-mail contient un virus. Il n’a pas été envoyé.
 problem-attachment_blocked = { $host } n’accepte pas une pièce jointe de ce type. L’e-mail n’a pas été envoyé.
 problem-spam_block = { $host } prend cet e-mail pour du spam. Il n’a pas été envoyé.
 problem-policy_block = Une règle du serveur { $host } n’autorise pas cet e-mail. Il n’a pas été envoyé.
+
+# The server
 problem-server_full = { $host } n’a pas de place pour d’autres e-mails pour le moment. L’e-mail n’a pas été envoyé.
 problem-server_trouble = { $host } rencontre lui-même un problème pour le moment. L’e-mail n’a pas été envoyé.
+
+# The web service
 problem-relay_forbidden = Le service web connaît ce jeton, mais ne l’autorise pas à envoyer. L’e-mail n’a pas été envoyé.
 problem-relay_rate_limited = Le service web n’accepte plus d’e-mails pendant un moment, car il y en a eu beaucoup en peu de temps. L’e-mail n’a pas été envoyé.
 problem-relay_gateway = Le service web ne peut pas être joint derrière son adresse. L’e-mail n’a pas été envoyé.

@@ -61,6 +61,92 @@ button-email = Email
 
 why_not-fields = Alcuni campi richiedono ancora la Sua attenzione.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Usi il server { $host } di { $provider } sulla porta { $port }.
+
+steps-required-1 = Acceda al sito web di { $provider } e cerchi le password per le app nelle impostazioni di sicurezza.
+steps-required-2 = Ne crei una nuova e le dia il nome { $program }.
+steps-required-3 = Copi la password mostrata qui nel campo della password, al posto della password normale.
+steps-with_two_steps-1 = Se la verifica in due passaggi è attiva su { $provider }, crei lì, nelle impostazioni di sicurezza, una password per le app con il nome { $program }.
+steps-with_two_steps-2 = La copi qui nel campo della password. Senza verifica in due passaggi, inserisca la password normale.
+steps-not_for_long-1 = Chieda all'amministratore del Suo account { $provider } di consentire ai programmi l'accesso con una password.
+steps-not_for_long-2 = Inserisca qui la password della casella di posta.
+steps-no_password-1 = Usi un altro account email per l'invio: { $provider } non consente ai programmi di accedere con una password.
+steps-key-1 = Acceda al sito web di { $provider } e crei una chiave o delle credenziali per SMTP.
+steps-key-2 = Copi il nome utente e la chiave qui nei campi.
+steps-none-1 = Inserisca la password con cui accede a { $provider }.
+steps-unknown-1 = Verifichi nelle impostazioni di { $provider } se altri programmi possono inviare dalla Sua casella di posta.
+steps-unknown-2 = Inserisca la password con cui accede. Se { $provider } ha password per le app, ne crei una per { $program } e inserisca quella.
+
+steps-gmail-1 = Apra la pagina Sicurezza del Suo Account Google e attivi la verifica in due passaggi, se non è ancora attiva.
+steps-gmail-2 = Apra Password per le app, inserisca { $program } come nome e scelga Crea.
+steps-gmail-3 = Copi le 16 lettere mostrate da Google qui nel campo della password, al posto della password normale.
+steps-google-workspace-1 = Apra la pagina Sicurezza del Suo Account Google e attivi la verifica in due passaggi, se non è ancora attiva.
+steps-google-workspace-2 = Apra Password per le app, inserisca { $program } come nome e scelga Crea.
+steps-google-workspace-3 = Copi le 16 lettere mostrate da Google qui nel campo della password, al posto della password normale.
+steps-google-workspace-4 = Se non c'è una pagina per le password per le app, chieda all'amministratore di Google Workspace di consentirle.
+steps-outlook-personal-1 = Usi un altro account email per l'invio: { $provider } non consente più ai programmi di accedere con una password.
+steps-outlook-personal-2 = Per ricevere comunque le risposte al Suo indirizzo { $provider }, lo inserisca come indirizzo per le risposte.
+steps-microsoft365-1 = Apra l'interfaccia di amministrazione di Microsoft 365 e scelga Utenti, Utenti attivi e la casella di posta da cui { $program } invia. Se non è l'amministratore, lo chieda al Suo.
+steps-microsoft365-2 = Nella scheda Posta scelga Gestisci app di posta elettronica, selezioni SMTP autenticato e salvi le modifiche.
+steps-microsoft365-3 = Inserisca qui l'indirizzo e la password della casella di posta e provi le impostazioni.
+steps-yahoo-1 = Acceda e apra la pagina Sicurezza account.
+steps-yahoo-2 = Scelga Crea password per app (o Genera password per app), inserisca { $program } come nome dell'app e generi la password.
+steps-yahoo-3 = Copi la password mostrata qui nel campo della password, al posto della password normale.
+steps-att-1 = Acceda al Suo account AT&T e crei una chiave di posta sicura (secure mail key) per il Suo indirizzo.
+steps-att-2 = Copi la chiave qui nel campo della password, al posto della password normale.
+steps-icloud-1 = Attivi l'autenticazione a due fattori per il Suo account Apple, se non è ancora attiva.
+steps-icloud-2 = Acceda a account.apple.com, apra Accesso e sicurezza, scelga Password specifiche per le app e ne crei una con il nome { $program }.
+steps-icloud-3 = Copi la password mostrata qui nel campo della password, al posto della password normale.
+steps-gmx-1 = Acceda al sito web di { $provider } e consenta l'accesso tramite POP3 e IMAP nelle impostazioni della posta: serve anche per l'invio.
+steps-gmx-2 = Se l'autenticazione a due fattori è attiva, crei nella parte Sicurezza del Suo account una password specifica per l'applicazione.
+steps-gmx-3 = Inserisca qui quella password. Senza autenticazione a due fattori, inserisca quella normale.
+steps-tonline-1 = Acceda all'area clienti di Telekom e imposti una password per i programmi di posta.
+steps-tonline-2 = Inserisca qui quella password: non è quella con cui accede.
+steps-fastmail-1 = Acceda a Fastmail, apra Settings, Privacy & Security e poi Integrations (o Connected apps).
+steps-fastmail-2 = Scelga New app password, inserisca { $program } come nome e lasci attivo l'accesso alla posta.
+steps-fastmail-3 = Copi la password mostrata qui nel campo della password.
+steps-zoho-1 = Acceda al Suo account Zoho e apra Security, poi App Passwords.
+steps-zoho-2 = Scelga Generate New Password e inserisca { $program } come nome.
+steps-zoho-3 = Copi la password mostrata qui nel campo della password. Senza autenticazione a più fattori va bene anche quella normale.
+steps-proton-1 = Verifichi di avere un indirizzo con un dominio proprio e un piano con SMTP: con altri non è possibile inviare.
+steps-proton-2 = Nelle impostazioni apra IMAP/SMTP, scelga Genera token, inserisca { $program } come nome e selezioni l'indirizzo.
+steps-proton-3 = Inserisca qui quell'indirizzo come nome utente e copi il token nel campo della password.
+steps-yandex-1 = Apra le impostazioni di Yandex Mail, scelga Email clients e consenta l'accesso con password per le app.
+steps-yandex-2 = Apra App passwords nel Suo Yandex ID e ne crei una per Mail con il nome { $program }.
+steps-yandex-3 = Copi la password mostrata qui nel campo della password, al posto della password normale.
+steps-mailru-1 = Acceda al Suo account Mail.ru e apra le impostazioni di sicurezza, poi le password per applicazioni esterne.
+steps-mailru-2 = Ne aggiunga una con il nome { $program } e le dia accesso alla posta tramite IMAP, POP e SMTP.
+steps-mailru-3 = Copi la password mostrata qui nel campo della password, al posto della password normale.
+steps-qq-1 = Acceda a QQ Mail, apra le impostazioni, poi l'account, e attivi il servizio POP3/IMAP/SMTP.
+steps-qq-2 = Faccia generare un codice di autorizzazione e lo confermi con il telefono.
+steps-qq-3 = Copi il codice qui nel campo della password, al posto della password normale.
+steps-netease-1 = Acceda alla casella di posta, apra le impostazioni, poi POP3/SMTP/IMAP, e attivi SMTP.
+steps-netease-2 = Crei un codice di autorizzazione e lo confermi con il telefono.
+steps-netease-3 = Copi il codice qui nel campo della password, al posto della password normale.
+steps-no_programs-1 = Usi un altro account email per l'invio: { $provider } si può usare solo nelle proprie app.
+steps-no_programs-2 = Per ricevere comunque le risposte al Suo indirizzo { $provider }, lo inserisca come indirizzo per le risposte.
+steps-sendgrid-1 = Acceda a SendGrid e crei una chiave API con il nome { $program } e con l'autorizzazione a inviare email.
+steps-sendgrid-2 = Inserisca qui la parola apikey come nome utente.
+steps-sendgrid-3 = Copi la chiave nel campo della password.
+steps-mailgun-1 = Acceda a Mailgun, apra Sending, poi Domain settings, scelga il Suo dominio e apra SMTP credentials.
+steps-mailgun-2 = Inserisca qui per intero, come nome utente, il login mostrato.
+steps-mailgun-3 = Reimposti lì la sua password e copi quella nuova nel campo della password.
+steps-postmark-1 = Acceda a Postmark, apra il Suo server, poi API Tokens, e copi il token API del server.
+steps-postmark-2 = Inserisca il token qui due volte: come nome utente e come password.
+steps-ses-1 = Apra la console SES nella regione da cui invia, poi SMTP settings, e scelga Create SMTP credentials.
+steps-ses-2 = Copi il nome utente SMTP e la password SMTP qui nei campi. Non sono le Sue chiavi di accesso AWS.
+steps-ses-3 = Verifichi che il server indicato qui sia quello di quella regione.
+steps-brevo-1 = Acceda a Brevo e apra SMTP e API, poi la scheda SMTP.
+steps-brevo-2 = Inserisca qui come nome utente il login mostrato lì.
+steps-brevo-3 = Generi una chiave SMTP con il nome { $program } e la copi nel campo della password. Una chiave API qui non funziona.
+steps-resend-1 = Acceda a Resend e crei una chiave API con il nome { $program } e con accesso per l'invio.
+steps-resend-2 = Inserisca qui la parola resend come nome utente.
+steps-resend-3 = Copi la chiave nel campo della password.
+steps-mailjet-1 = Acceda a Mailjet e apra la pagina delle Sue chiavi API.
+steps-mailjet-2 = Inserisca qui la chiave API come nome utente e la chiave segreta come password.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = La porta 25 è destinata alla posta tra server e molti provider internet la bloccano. Usi la 587 o la 465, se il Suo provider le offre.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Un certificato in questo file non può essere usato: { $
 fault-ca_file_empty = In questo file non c'è alcun certificato. Il file deve essere in formato PEM.
 fault-store_empty = Il percorso del file delle impostazioni è vuoto.
 fault-program_name_empty = Il nome del programma è vuoto.
+fault-key_missing = Questo elemento è obbligatorio.
+fault-host_name_invalid = Questo non è il nome di un server o di un dominio.
+fault-link_invalid = Questo non è un link che inizia con https://.
 fault-locale_invalid = Questo non è un codice di lingua come en, ro o pt-BR.
 fault-text_syntax = Il testo { $id } non è scritto in Fluent, alla riga { $line }: { $detail }.
 fault-text_unknown = Non esiste un testo con l’identificativo { $id } (riga { $line }).
@@ -359,6 +448,7 @@ problem-no_verdict = L'email è stata trasmessa per intero a { $host }, ma non s
 problem-canceled = L'invio è stato annullato. Non è stato inviato nulla.
 problem-internal = Qualcosa in mailbutton non ha funzionato. È un errore di programmazione di mailbutton.
 
+# Connecting
 problem-no_network = Non si riesce a raggiungere { $host }, anche se il nome è corretto: sembra che questo computer non abbia una connessione a internet. L'email non è stata inviata.
 problem-blocked_on_this_computer = Questo computer non consente a { $program } di connettersi a { $host }. L'email non è stata inviata.
 problem-port_25_blocked = Non si riesce a raggiungere { $host } sulla porta 25, che la maggior parte dei provider internet blocca. L'email non è stata inviata.
@@ -373,6 +463,8 @@ problem-port_silent = Il server { $host } non risponde sulla porta { $port }: la
 problem-greeting_missing = Il server { $host } ha accettato la connessione sulla porta { $port } e poi non ha trasmesso nulla. L'email non è stata inviata.
 problem-cut_off = La connessione con { $host } sulla porta { $port } è stata interrotta subito all'inizio. L'email non è stata inviata.
 problem-queue_too_long = Questa email ha atteso troppo a lungo dopo quelle che la precedevano. Non è stata inviata.
+
+# Encryption
 problem-starttls_hidden = Qualcosa lungo il percorso verso { $host } nasconde la crittografia che il server offre. Non è stata inviata alcuna password, e nemmeno l'email.
 problem-tls_not_ready = Il server { $host } al momento non può crittografare la connessione. Non è stata inviata alcuna password, e nemmeno l'email.
 problem-client_certificate_wanted = Il server { $host } lascia entrare solo i programmi che presentano un proprio certificato. Non è stata inviata alcuna password, e nemmeno l'email.
@@ -382,6 +474,8 @@ problem-captive_portal = Al posto di { $host } ha risposto un dispositivo di que
 problem-clock_wrong = Il certificato del server { $host } non corrisponde alla data di questo computer, che potrebbe non essere corretta. Non è stata inviata alcuna password, e nemmeno l'email.
 problem-certificate_not_the_providers = Il certificato ricevuto non è quello di { $provider }: qualcosa tra questo computer e { $host } vi ha messo il proprio. Non è stata inviata alcuna password, e nemmeno l'email.
 problem-certificate_self_signed = Il server { $host } presenta un certificato che ha firmato da sé, quindi nessuno lo garantisce. Non è stata inviata alcuna password, e nemmeno l'email.
+
+# Login
 problem-sign_in_blocked = Il server { $host } richiede prima una conferma dell'accesso in un browser web. L'email non è stata inviata.
 problem-smtp_auth_off_tenant = La Sua organizzazione ha disattivato in Microsoft 365 l'invio con password (“SMTP autenticato”, Authenticated SMTP). L'email non è stata inviata.
 problem-smtp_auth_off_mailbox = L'invio con password (“SMTP autenticato”, Authenticated SMTP) è disattivato in Microsoft 365 per questa casella. L'email non è stata inviata.
@@ -404,11 +498,15 @@ problem-password_or_app_password = { $provider } non ha accettato il nome utente
 problem-port_25_without_login = Il server { $host } non prevede l'accesso sulla porta 25, destinata alla posta tra server. L'email non è stata inviata.
 problem-login_needs_encryption = Il server { $host } non prevede l'accesso senza crittografia. L'email non è stata inviata.
 problem-only_sign_in_offered = Il server { $host } non accetta password dai programmi, ma solo l'accesso nel browser web. L'email non è stata inviata.
+
+# Limits
 problem-too_many_connections = Il server { $host } ha troppe connessioni contemporanee da questo account o da questo computer. L'email non è stata inviata.
 problem-recipient_gets_too_many = { $recipient } sta ricevendo in questo momento più email di quante ne accetti il suo provider. L'email non è stata inviata.
 problem-daily_limit = È stato raggiunto il numero di email che { $host } accetta da questo account in un giorno o in un mese. L'email non è stata inviata.
 problem-rate_limited = Il server { $host } per un po' non riceve altre email da questo account, perché sono state molte in poco tempo. L'email non è stata inviata.
 problem-greylisted = Il server { $host } fa attendere qualche minuto una prima email, come protezione dallo spam. L'email non è stata ancora inviata.
+
+# The sender
 problem-own_mailbox_full = La Sua casella di posta è piena, perciò { $host } non riceve email da Lei. L'email non è stata inviata.
 problem-account_blocked = Il server { $host } ha sospeso l'invio da questo account. L'email non è stata inviata.
 problem-sender_not_verified = Il server { $host } invia solo da indirizzi confermati presso di esso, e { $sender } non è tra questi. L'email non è stata inviata.
@@ -421,18 +519,26 @@ problem-blocklisted = L'indirizzo internet da cui proviene questa email è in un
 problem-hello_refused = Il server { $host } non ha accettato il nome con cui questo computer si è presentato. L'email non è stata inviata.
 problem-login_needed_to_send = Il server { $host } riceve questa email solo dopo l'accesso, ma non è impostato alcun nome utente. L'email non è stata inviata.
 problem-relay_denied = Il server { $host } non inoltra ad altri provider le email di { $sender }. L'email non è stata inviata.
+
+# The recipients
 problem-too_many_recipients = Il server { $host } non riceve un'email con così tanti destinatari. L'email non è stata inviata a nessuno.
 problem-mailbox_full = La casella di { $recipient } è piena. L'email non è stata inviata a nessuno.
 problem-recipient_disabled = La casella di { $recipient } al momento non riceve email. L'email non è stata inviata a nessuno.
 problem-recipient_domain_unknown = Nessun server di posta riceve email per { $recipient }: la parte dopo la @ non esiste o non ha un servizio di posta. L'email non è stata inviata a nessuno.
 problem-recipient_malformed = Il server { $host } non accetta { $recipient } come indirizzo email. L'email non è stata inviata a nessuno.
 problem-recipient_unknown = L'indirizzo { $recipient } non esiste, segnala { $host }. L'email non è stata inviata a nessuno.
+
+# The content
 problem-virus_found = Il server { $host } ritiene che nell'email ci sia un virus. Non è stata inviata.
 problem-attachment_blocked = Il server { $host } non accetta un allegato di questo tipo. L'email non è stata inviata.
 problem-spam_block = Il server { $host } considera questa email spam. Non è stata inviata.
 problem-policy_block = Una regola del server { $host } non consente questa email. Non è stata inviata.
+
+# The server
 problem-server_full = Il server { $host } al momento non ha spazio per altre email. L'email non è stata inviata.
 problem-server_trouble = Il server { $host } al momento ha un problema proprio. L'email non è stata inviata.
+
+# The web service
 problem-relay_forbidden = Il servizio web conosce questo token, ma non gli consente di inviare. L'email non è stata inviata.
 problem-relay_rate_limited = Il servizio web per un po' non riceve altre email, perché sono state molte in poco tempo. L'email non è stata inviata.
 problem-relay_gateway = A questo indirizzo il servizio web vero e proprio non è raggiungibile. L'email non è stata inviata.

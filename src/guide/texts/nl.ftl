@@ -61,6 +61,92 @@ button-email = E-mailen
 
 why_not-fields = Enkele velden vragen nog uw aandacht.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Gebruik de server { $host } van { $provider } op poort { $port }.
+
+steps-required-1 = Log in op de website van { $provider } en zoek in de beveiligingsinstellingen naar app-wachtwoorden.
+steps-required-2 = Maak een nieuw app-wachtwoord met de naam { $program }.
+steps-required-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-with_two_steps-1 = Staat verificatie in 2 stappen bij { $provider } aan, maak daar dan in de beveiligingsinstellingen een app-wachtwoord met de naam { $program }.
+steps-with_two_steps-2 = Kopieer het hier naar het wachtwoordveld. Zonder verificatie in 2 stappen vult u uw gewone wachtwoord in.
+steps-not_for_long-1 = Vraag de beheerder van uw account bij { $provider } om programma’s met een wachtwoord te laten inloggen.
+steps-not_for_long-2 = Vul hier het wachtwoord van het postvak in.
+steps-no_password-1 = Gebruik een ander e-mailaccount om mee te verzenden: { $provider } laat programma’s niet met een wachtwoord inloggen.
+steps-key-1 = Log in op de website van { $provider } en maak een sleutel of inloggegevens voor SMTP.
+steps-key-2 = Kopieer de gebruikersnaam en de sleutel hier naar de velden.
+steps-none-1 = Vul het wachtwoord in waarmee u bij { $provider } inlogt.
+steps-unknown-1 = Controleer in de instellingen van { $provider } of andere programma’s via uw postvak mogen verzenden.
+steps-unknown-2 = Vul het wachtwoord in waarmee u inlogt. Heeft { $provider } app-wachtwoorden, maak er dan een voor { $program } en vul dat in.
+
+steps-gmail-1 = Open de beveiligingspagina van uw Google-account en zet verificatie in 2 stappen aan, als dat nog niet is gebeurd.
+steps-gmail-2 = Open ‘App-wachtwoorden’, vul { $program } in als naam en kies ‘Maken’.
+steps-gmail-3 = Kopieer de 16 letters die Google toont hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-google-workspace-1 = Open de beveiligingspagina van uw Google-account en zet verificatie in 2 stappen aan, als dat nog niet is gebeurd.
+steps-google-workspace-2 = Open ‘App-wachtwoorden’, vul { $program } in als naam en kies ‘Maken’.
+steps-google-workspace-3 = Kopieer de 16 letters die Google toont hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-google-workspace-4 = Is er geen pagina voor app-wachtwoorden, vraag uw Google Workspace-beheerder dan om ze toe te staan.
+steps-outlook-personal-1 = Gebruik een ander e-mailaccount om mee te verzenden: { $provider } laat programma’s niet meer met een wachtwoord inloggen.
+steps-outlook-personal-2 = Wilt u de antwoorden toch op uw adres bij { $provider } ontvangen, vul dat dan in als antwoordadres.
+steps-microsoft365-1 = Open het Microsoft 365-beheercentrum en kies ‘Gebruikers’, ‘Actieve gebruikers’ en het postvak waarvandaan { $program } verzendt. Bent u niet de beheerder, vraag het dan aan uw beheerder.
+steps-microsoft365-2 = Kies op het tabblad ‘E-mail’ voor ‘E-mail-apps beheren’, vink ‘Geverifieerde SMTP’ aan en sla de wijzigingen op.
+steps-microsoft365-3 = Vul hier het adres en het wachtwoord van het postvak in en test de instellingen.
+steps-yahoo-1 = Log in en open de pagina ‘Accountbeveiliging’.
+steps-yahoo-2 = Kies ‘App-wachtwoord maken’ (of ‘App-wachtwoord genereren’), vul { $program } in als naam van de app en laat het wachtwoord genereren.
+steps-yahoo-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-att-1 = Log in op uw AT&T-account en maak een ‘secure mail key’ voor uw e-mailadres.
+steps-att-2 = Kopieer de sleutel hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-icloud-1 = Zet twee-factor-authenticatie voor uw Apple Account aan, als dat nog niet is gebeurd.
+steps-icloud-2 = Log in op account.apple.com, open ‘Inloggen en beveiliging’, kies ‘App-specifieke wachtwoorden’ en maak er een met de naam { $program }.
+steps-icloud-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-gmx-1 = Log in op de website van { $provider } en sta in de e-mailinstellingen toegang via POP3 en IMAP toe: die is ook voor het verzenden nodig.
+steps-gmx-2 = Staat tweestapsverificatie aan, maak dan in uw account onder beveiliging een app-specifiek wachtwoord.
+steps-gmx-3 = Vul dat wachtwoord hier in. Zonder tweestapsverificatie vult u uw gewone wachtwoord in.
+steps-tonline-1 = Log in op het klantencentrum van Telekom en stel een wachtwoord voor e-mailprogramma’s in.
+steps-tonline-2 = Vul dat wachtwoord hier in: het is niet het wachtwoord waarmee u inlogt.
+steps-fastmail-1 = Log in bij Fastmail en open ‘Settings’, ‘Privacy & Security’ en daarna ‘Integrations’ (of ‘Connected apps’).
+steps-fastmail-2 = Kies ‘New app password’, vul { $program } in als naam en laat de toegang tot e-mail aanstaan.
+steps-fastmail-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld.
+steps-zoho-1 = Log in op uw Zoho-account en open ‘Security’ en daarna ‘App Passwords’.
+steps-zoho-2 = Kies ‘Generate New Password’ en vul { $program } in als naam.
+steps-zoho-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld. Zonder multifactorauthenticatie werkt ook uw gewone wachtwoord.
+steps-proton-1 = Controleer of u een adres met een eigen domein en een abonnement met SMTP hebt: met andere is verzenden niet mogelijk.
+steps-proton-2 = Open in de instellingen ‘IMAP/SMTP’, kies ‘Token genereren’, vul { $program } in als naam en kies het adres.
+steps-proton-3 = Vul dat adres hier in als gebruikersnaam en kopieer het token naar het wachtwoordveld.
+steps-yandex-1 = Open de instellingen van Yandex Mail, kies ‘Email clients’ en sta toegang met app-wachtwoorden toe.
+steps-yandex-2 = Open ‘App passwords’ in uw Yandex ID en maak er een voor Mail met de naam { $program }.
+steps-yandex-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-mailru-1 = Log in op uw Mail.ru-account en open de beveiligingsinstellingen en daarna de wachtwoorden voor externe toepassingen.
+steps-mailru-2 = Voeg er een toe met de naam { $program } en geef die toegang tot e-mail via IMAP, POP en SMTP.
+steps-mailru-3 = Kopieer het getoonde wachtwoord hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-qq-1 = Log in bij QQ Mail, open de instellingen en daarna het account, en zet de dienst POP3/IMAP/SMTP aan.
+steps-qq-2 = Laat een autorisatiecode genereren en bevestig die met uw telefoon.
+steps-qq-3 = Kopieer de code hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-netease-1 = Log in op uw postvak, open de instellingen en daarna POP3/SMTP/IMAP, en zet SMTP aan.
+steps-netease-2 = Maak een autorisatiecode en bevestig die met uw telefoon.
+steps-netease-3 = Kopieer de code hier naar het wachtwoordveld, in plaats van uw gewone wachtwoord.
+steps-no_programs-1 = Gebruik een ander e-mailaccount om mee te verzenden: { $provider } is alleen in de eigen apps te gebruiken.
+steps-no_programs-2 = Wilt u de antwoorden toch op uw adres bij { $provider } ontvangen, vul dat dan in als antwoordadres.
+steps-sendgrid-1 = Log in bij SendGrid en maak een API-sleutel met de naam { $program } en met toestemming om e-mail te verzenden.
+steps-sendgrid-2 = Vul hier het woord apikey in als gebruikersnaam.
+steps-sendgrid-3 = Kopieer de sleutel naar het wachtwoordveld.
+steps-mailgun-1 = Log in bij Mailgun, open ‘Sending’ en daarna ‘Domain settings’, kies uw domein en open ‘SMTP credentials’.
+steps-mailgun-2 = Vul de getoonde login hier volledig in als gebruikersnaam.
+steps-mailgun-3 = Stel daar het wachtwoord ervan opnieuw in en kopieer het nieuwe naar het wachtwoordveld.
+steps-postmark-1 = Log in bij Postmark, open uw server en daarna ‘API Tokens’, en kopieer het server-API-token.
+steps-postmark-2 = Vul het token hier twee keer in: als gebruikersnaam en als wachtwoord.
+steps-ses-1 = Open de SES-console in de regio waarvandaan u verzendt, daarna ‘SMTP settings’, en kies ‘Create SMTP credentials’.
+steps-ses-2 = Kopieer de SMTP-gebruikersnaam en het SMTP-wachtwoord hier naar de velden. Het zijn niet uw AWS-toegangssleutels.
+steps-ses-3 = Controleer of de server hier die van die regio is.
+steps-brevo-1 = Log in bij Brevo en open ‘SMTP & API’ en daarna het tabblad ‘SMTP’.
+steps-brevo-2 = Vul de login die daar staat hier in als gebruikersnaam.
+steps-brevo-3 = Genereer een SMTP-sleutel met de naam { $program } en kopieer die naar het wachtwoordveld. Een API-sleutel werkt hier niet.
+steps-resend-1 = Log in bij Resend en maak een API-sleutel met de naam { $program } en met toegang om te verzenden.
+steps-resend-2 = Vul hier het woord resend in als gebruikersnaam.
+steps-resend-3 = Kopieer de sleutel naar het wachtwoordveld.
+steps-mailjet-1 = Log in bij Mailjet en open de pagina met uw API-sleutels.
+steps-mailjet-2 = Vul hier de API-sleutel in als gebruikersnaam en de geheime sleutel als wachtwoord.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = Poort 25 is bedoeld voor e-mail tussen servers en wordt door veel internetproviders geblokkeerd. Gebruik 587 of 465 als uw e-mailprovider die aanbiedt.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Een certificaat in dit bestand kan niet worden gebruikt:
 fault-ca_file_empty = In dit bestand staat geen certificaat. Het moet de PEM-indeling hebben.
 fault-store_empty = Het pad van het instellingenbestand is leeg.
 fault-program_name_empty = De naam van het programma is leeg.
+fault-key_missing = Dit is verplicht.
+fault-host_name_invalid = Dit is niet de naam van een server of een domein.
+fault-link_invalid = Dit is geen link die met https:// begint.
 fault-locale_invalid = Dit is geen taalcode zoals en, ro of pt-BR.
 fault-text_syntax = De tekst { $id } is geen Fluent, op regel { $line }: { $detail }.
 fault-text_unknown = Er is geen tekst met de naam { $id } (regel { $line }).
@@ -359,6 +448,7 @@ problem-no_verdict = De e-mail is volledig naar { $host } verzonden, maar het is
 problem-canceled = Het verzenden is geannuleerd. Er is niets verzonden.
 problem-internal = Er is iets misgegaan binnen mailbutton. Dit is een fout in mailbutton.
 
+# Connecting
 problem-no_network = { $host } is niet bereikbaar, hoewel de naam klopt: deze computer lijkt geen internetverbinding te hebben. De e-mail is niet verzonden.
 problem-blocked_on_this_computer = Deze computer staat { $program } niet toe verbinding te maken met { $host }. De e-mail is niet verzonden.
 problem-port_25_blocked = { $host } is niet bereikbaar op poort 25, die de meeste internetproviders blokkeren. De e-mail is niet verzonden.
@@ -373,6 +463,8 @@ problem-port_silent = { $host } antwoordt niet op poort { $port }: misschien is 
 problem-greeting_missing = { $host } heeft de verbinding op poort { $port } aangenomen en daarna niets gezegd. De e-mail is niet verzonden.
 problem-cut_off = De verbinding met { $host } op poort { $port } is meteen aan het begin afgebroken. De e-mail is niet verzonden.
 problem-queue_too_long = Deze e-mail heeft te lang op de e-mails ervoor gewacht. De e-mail is niet verzonden.
+
+# Encryption
 problem-starttls_hidden = Iets op de weg naar { $host } verbergt de versleuteling die de server aanbiedt. Er is geen wachtwoord en geen e-mail verzonden.
 problem-tls_not_ready = { $host } kan de verbinding op dit moment niet versleutelen. Er is geen wachtwoord en geen e-mail verzonden.
 problem-client_certificate_wanted = { $host } laat alleen programma’s toe die een eigen certificaat tonen. Er is geen wachtwoord en geen e-mail verzonden.
@@ -382,6 +474,8 @@ problem-captive_portal = In plaats van { $host } antwoordde een apparaat van dit
 problem-clock_wrong = Het certificaat van { $host } past niet bij de datum van deze computer, die misschien niet klopt. Er is geen wachtwoord en geen e-mail verzonden.
 problem-certificate_not_the_providers = Het ontvangen certificaat is niet dat van { $provider }: iets tussen deze computer en { $host } heeft er een eigen certificaat voor in de plaats gezet. Er is geen wachtwoord en geen e-mail verzonden.
 problem-certificate_self_signed = { $host } toont een zelfondertekend certificaat, waar niemand anders voor instaat. Er is geen wachtwoord en geen e-mail verzonden.
+
+# Login
 problem-sign_in_blocked = { $host } wil dat u het inloggen eerst in een webbrowser bevestigt. De e-mail is niet verzonden.
 problem-smtp_auth_off_tenant = In uw organisatie is verzenden met een wachtwoord (‘Geverifieerde SMTP’) uitgeschakeld in Microsoft 365. De e-mail is niet verzonden.
 problem-smtp_auth_off_mailbox = Verzenden met een wachtwoord (‘Geverifieerde SMTP’) is voor deze mailbox uitgeschakeld in Microsoft 365. De e-mail is niet verzonden.
@@ -404,11 +498,15 @@ problem-password_or_app_password = { $provider } heeft de gebruikersnaam en het 
 problem-port_25_without_login = Bij { $host } kan niet worden ingelogd op poort 25, die voor e-mail tussen servers is. De e-mail is niet verzonden.
 problem-login_needs_encryption = Bij { $host } kan niet zonder versleuteling worden ingelogd. De e-mail is niet verzonden.
 problem-only_sign_in_offered = { $host } neemt van programma’s geen wachtwoorden aan; inloggen kan er alleen in de webbrowser. De e-mail is niet verzonden.
+
+# Limits
 problem-too_many_connections = { $host } heeft te veel gelijktijdige verbindingen van dit account of deze computer. De e-mail is niet verzonden.
 problem-recipient_gets_too_many = { $recipient } krijgt op dit moment meer e-mails dan de provider van dat adres aanneemt. De e-mail is niet verzonden.
 problem-daily_limit = Het aantal e-mails dat { $host } per dag of maand van dit account aanneemt, is bereikt. De e-mail is niet verzonden.
 problem-rate_limited = { $host } neemt een tijdje geen e-mails meer van dit account aan, omdat het er veel in korte tijd waren. De e-mail is niet verzonden.
 problem-greylisted = { $host } laat een eerste e-mail enkele minuten wachten om spam tegen te houden. De e-mail is nog niet verzonden.
+
+# The sender
 problem-own_mailbox_full = Uw eigen mailbox is vol, en daarom neemt { $host } geen e-mails van u aan. De e-mail is niet verzonden.
 problem-account_blocked = { $host } heeft het verzenden vanaf dit account stopgezet. De e-mail is niet verzonden.
 problem-sender_not_verified = { $host } verzendt alleen vanaf adressen die daar zijn bevestigd, en { $sender } hoort daar niet bij. De e-mail is niet verzonden.
@@ -421,18 +519,26 @@ problem-blocklisted = Het internetadres waar deze e-mail vandaan kwam, staat op 
 problem-hello_refused = { $host } heeft de naam niet geaccepteerd waarmee deze computer zich voorstelde. De e-mail is niet verzonden.
 problem-login_needed_to_send = { $host } neemt deze e-mail pas na het inloggen aan, en er is geen gebruikersnaam ingevuld. De e-mail is niet verzonden.
 problem-relay_denied = { $host } geeft geen e-mails van { $sender } door aan andere providers. De e-mail is niet verzonden.
+
+# The recipients
 problem-too_many_recipients = { $host } neemt geen e-mail met zo veel ontvangers aan. De e-mail is naar niemand verzonden.
 problem-mailbox_full = De mailbox van { $recipient } is vol. De e-mail is naar niemand verzonden.
 problem-recipient_disabled = De mailbox van { $recipient } neemt op dit moment geen e-mails aan. De e-mail is naar niemand verzonden.
 problem-recipient_domain_unknown = Geen enkele mailserver neemt e-mails voor { $recipient } aan: het deel na de @ bestaat niet, of heeft geen e-mail. De e-mail is naar niemand verzonden.
 problem-recipient_malformed = { $host } accepteert { $recipient } niet als e-mailadres. De e-mail is naar niemand verzonden.
 problem-recipient_unknown = { $recipient } bestaat niet, meldt { $host }. De e-mail is naar niemand verzonden.
+
+# The content
 problem-virus_found = { $host } denkt dat er een virus in de e-mail zit. De e-mail is niet verzonden.
 problem-attachment_blocked = { $host } neemt geen bijlage van deze soort aan. De e-mail is niet verzonden.
 problem-spam_block = { $host } ziet deze e-mail aan voor spam. De e-mail is niet verzonden.
 problem-policy_block = Een regel van { $host } staat deze e-mail niet toe. De e-mail is niet verzonden.
+
+# The server
 problem-server_full = { $host } heeft op dit moment geen ruimte voor meer e-mails. De e-mail is niet verzonden.
 problem-server_trouble = { $host } heeft op dit moment zelf een storing. De e-mail is niet verzonden.
+
+# The web service
 problem-relay_forbidden = De webdienst kent dit toegangstoken en staat er geen verzending mee toe. De e-mail is niet verzonden.
 problem-relay_rate_limited = De webdienst neemt een tijdje geen e-mails meer aan, omdat het er veel in korte tijd waren. De e-mail is niet verzonden.
 problem-relay_gateway = De webdienst is achter zijn adres niet bereikbaar. De e-mail is niet verzonden.

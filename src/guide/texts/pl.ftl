@@ -61,6 +61,92 @@ button-email = Wyślij e-mailem
 
 why_not-fields = Niektóre pola wymagają jeszcze uwagi.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Użyj serwera { $host } dostawcy { $provider } na porcie { $port }.
+
+steps-required-1 = Zaloguj się w witrynie { $provider } i poszukaj haseł aplikacji w ustawieniach zabezpieczeń.
+steps-required-2 = Utwórz nowe hasło i nadaj mu nazwę { $program }.
+steps-required-3 = Skopiuj wyświetlone hasło tutaj do pola hasła, zamiast zwykłego hasła.
+steps-with_two_steps-1 = Jeśli weryfikacja dwuetapowa w { $provider } jest włączona, utwórz tam w ustawieniach zabezpieczeń hasło aplikacji o nazwie { $program }.
+steps-with_two_steps-2 = Skopiuj je tutaj do pola hasła. Bez weryfikacji dwuetapowej wpisz zwykłe hasło.
+steps-not_for_long-1 = Poproś administratora konta w { $provider } o zezwolenie programom na logowanie hasłem.
+steps-not_for_long-2 = Wpisz tutaj hasło do skrzynki.
+steps-no_password-1 = Użyj innego konta e-mail do wysyłania: { $provider } nie pozwala programom logować się hasłem.
+steps-key-1 = Zaloguj się w witrynie { $provider } i utwórz klucz lub dane logowania do SMTP.
+steps-key-2 = Skopiuj nazwę użytkownika i klucz do pól tutaj.
+steps-none-1 = Wpisz hasło, którym logujesz się do { $provider }.
+steps-unknown-1 = Sprawdź w ustawieniach { $provider }, czy inne programy mogą wysyłać z Twojej skrzynki.
+steps-unknown-2 = Wpisz hasło, którym się logujesz. Jeśli { $provider } ma hasła aplikacji, utwórz hasło dla programu { $program } i wpisz właśnie to.
+
+steps-gmail-1 = Otwórz stronę zabezpieczeń konta Google i włącz weryfikację dwuetapową, jeśli nie jest jeszcze włączona.
+steps-gmail-2 = Otwórz „Hasła do aplikacji”, wpisz nazwę { $program } i wybierz „Utwórz”.
+steps-gmail-3 = Skopiuj 16 liter, które pokaże Google, tutaj do pola hasła, zamiast zwykłego hasła.
+steps-google-workspace-1 = Otwórz stronę zabezpieczeń konta Google i włącz weryfikację dwuetapową, jeśli nie jest jeszcze włączona.
+steps-google-workspace-2 = Otwórz „Hasła do aplikacji”, wpisz nazwę { $program } i wybierz „Utwórz”.
+steps-google-workspace-3 = Skopiuj 16 liter, które pokaże Google, tutaj do pola hasła, zamiast zwykłego hasła.
+steps-google-workspace-4 = Jeśli nie ma strony z hasłami do aplikacji, poproś administratora Google Workspace o zezwolenie na nie.
+steps-outlook-personal-1 = Użyj innego konta e-mail do wysyłania: { $provider } nie pozwala już programom logować się hasłem.
+steps-outlook-personal-2 = Aby mimo to otrzymywać odpowiedzi na adres w { $provider }, podaj go jako adres do odpowiedzi.
+steps-microsoft365-1 = Otwórz centrum administracyjne Microsoft 365 i wybierz „Użytkownicy”, „Aktywni użytkownicy” oraz skrzynkę, z której wysyła { $program }. Jeśli nie jesteś administratorem, poproś o to swojego administratora.
+steps-microsoft365-2 = Na karcie „Poczta” wybierz „Zarządzaj aplikacjami poczty e-mail”, zaznacz „Uwierzytelniony protokół SMTP” i zapisz zmiany.
+steps-microsoft365-3 = Wpisz tutaj adres i hasło skrzynki i przetestuj ustawienia.
+steps-yahoo-1 = Zaloguj się i otwórz stronę „Bezpieczeństwo konta”.
+steps-yahoo-2 = Wybierz „Utwórz hasło aplikacji” (lub „Generuj hasło aplikacji”), wpisz { $program } jako nazwę aplikacji i wygeneruj hasło.
+steps-yahoo-3 = Skopiuj wyświetlone hasło tutaj do pola hasła, zamiast zwykłego hasła.
+steps-att-1 = Zaloguj się na konto AT&T i utwórz klucz bezpiecznej poczty (secure mail key) dla swojego adresu.
+steps-att-2 = Skopiuj klucz tutaj do pola hasła, zamiast zwykłego hasła.
+steps-icloud-1 = Włącz uwierzytelnianie dwupoziomowe na koncie Apple, jeśli nie jest jeszcze włączone.
+steps-icloud-2 = Zaloguj się na stronie account.apple.com, otwórz „Logowanie i zabezpieczenia”, wybierz „Hasła aplikacji” i utwórz hasło o nazwie { $program }.
+steps-icloud-3 = Skopiuj wyświetlone hasło tutaj do pola hasła, zamiast zwykłego hasła.
+steps-gmx-1 = Zaloguj się w witrynie { $provider } i zezwól w ustawieniach poczty na dostęp przez POP3 i IMAP: jest potrzebny także do wysyłania.
+steps-gmx-2 = Jeśli uwierzytelnianie dwuskładnikowe jest włączone, utwórz na koncie, w części dotyczącej zabezpieczeń, hasło aplikacji.
+steps-gmx-3 = Wpisz tutaj to hasło. Bez uwierzytelniania dwuskładnikowego wpisz zwykłe hasło.
+steps-tonline-1 = Zaloguj się do centrum klienta Telekom i ustaw hasło dla programów pocztowych.
+steps-tonline-2 = Wpisz tutaj to hasło: nie jest to hasło, którym się logujesz.
+steps-fastmail-1 = Zaloguj się do Fastmail i otwórz „Settings”, „Privacy & Security”, a następnie „Integrations” (lub „Connected apps”).
+steps-fastmail-2 = Wybierz „New app password”, wpisz nazwę { $program } i pozostaw włączony dostęp do poczty.
+steps-fastmail-3 = Skopiuj wyświetlone hasło tutaj do pola hasła.
+steps-zoho-1 = Zaloguj się na konto Zoho i otwórz „Security”, a następnie „App Passwords”.
+steps-zoho-2 = Wybierz „Generate New Password” i wpisz nazwę { $program }.
+steps-zoho-3 = Skopiuj wyświetlone hasło tutaj do pola hasła. Bez uwierzytelniania wieloskładnikowego działa też zwykłe hasło.
+steps-proton-1 = Sprawdź, czy masz adres we własnej domenie i plan z SMTP: z innymi wysyłanie nie jest możliwe.
+steps-proton-2 = Otwórz w ustawieniach IMAP/SMTP, wybierz wygenerowanie tokenu, wpisz nazwę { $program } i wybierz adres.
+steps-proton-3 = Wpisz ten adres tutaj jako nazwę użytkownika i skopiuj token do pola hasła.
+steps-yandex-1 = Otwórz ustawienia Yandex Mail, wybierz „Email clients” i zezwól na dostęp z hasłami aplikacji.
+steps-yandex-2 = Otwórz „App passwords” w Yandex ID i utwórz hasło dla Mail o nazwie { $program }.
+steps-yandex-3 = Skopiuj wyświetlone hasło tutaj do pola hasła, zamiast zwykłego hasła.
+steps-mailru-1 = Zaloguj się na konto Mail.ru i otwórz ustawienia bezpieczeństwa, a następnie hasła do aplikacji zewnętrznych.
+steps-mailru-2 = Dodaj hasło o nazwie { $program } i daj mu dostęp do poczty przez IMAP, POP i SMTP.
+steps-mailru-3 = Skopiuj wyświetlone hasło tutaj do pola hasła, zamiast zwykłego hasła.
+steps-qq-1 = Zaloguj się do QQ Mail, otwórz ustawienia, następnie konto, i włącz usługę POP3/IMAP/SMTP.
+steps-qq-2 = Wygeneruj kod autoryzacji i potwierdź go telefonem.
+steps-qq-3 = Skopiuj kod tutaj do pola hasła, zamiast zwykłego hasła.
+steps-netease-1 = Zaloguj się do skrzynki, otwórz ustawienia, następnie POP3/SMTP/IMAP, i włącz SMTP.
+steps-netease-2 = Utwórz kod autoryzacji i potwierdź go telefonem.
+steps-netease-3 = Skopiuj kod tutaj do pola hasła, zamiast zwykłego hasła.
+steps-no_programs-1 = Użyj innego konta e-mail do wysyłania: { $provider } działa tylko we własnych aplikacjach.
+steps-no_programs-2 = Aby mimo to otrzymywać odpowiedzi na adres w { $provider }, podaj go jako adres do odpowiedzi.
+steps-sendgrid-1 = Zaloguj się do SendGrid i utwórz klucz API o nazwie { $program } z uprawnieniem do wysyłania poczty.
+steps-sendgrid-2 = Wpisz tutaj słowo apikey jako nazwę użytkownika.
+steps-sendgrid-3 = Skopiuj klucz do pola hasła.
+steps-mailgun-1 = Zaloguj się do Mailgun, otwórz „Sending”, następnie „Domain settings”, wybierz swoją domenę i otwórz „SMTP credentials”.
+steps-mailgun-2 = Wpisz tutaj wyświetlony login w całości jako nazwę użytkownika.
+steps-mailgun-3 = Zresetuj tam jego hasło i skopiuj nowe do pola hasła.
+steps-postmark-1 = Zaloguj się do Postmark, otwórz swój serwer, następnie „API Tokens”, i skopiuj token API serwera.
+steps-postmark-2 = Wpisz token tutaj dwa razy: jako nazwę użytkownika i jako hasło.
+steps-ses-1 = Otwórz konsolę SES w regionie, z którego wysyłasz, następnie „SMTP settings”, i wybierz „Create SMTP credentials”.
+steps-ses-2 = Skopiuj nazwę użytkownika SMTP i hasło SMTP do pól tutaj. To nie są klucze dostępu AWS.
+steps-ses-3 = Sprawdź, czy podany tutaj serwer należy do tego regionu.
+steps-brevo-1 = Zaloguj się do Brevo i otwórz „SMTP & API”, a następnie kartę „SMTP”.
+steps-brevo-2 = Wpisz wyświetlony tam login tutaj jako nazwę użytkownika.
+steps-brevo-3 = Wygeneruj klucz SMTP o nazwie { $program } i skopiuj go do pola hasła. Klucz API tutaj nie działa.
+steps-resend-1 = Zaloguj się do Resend i utwórz klucz API o nazwie { $program } z prawem do wysyłania.
+steps-resend-2 = Wpisz tutaj słowo resend jako nazwę użytkownika.
+steps-resend-3 = Skopiuj klucz do pola hasła.
+steps-mailjet-1 = Zaloguj się do Mailjet i otwórz stronę z kluczami API.
+steps-mailjet-2 = Wpisz tutaj klucz API jako nazwę użytkownika, a tajny klucz jako hasło.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = Port 25 jest przeznaczony do poczty między serwerami i wielu dostawców internetu go blokuje. Użyj portu 587 lub 465, jeśli dostawca poczty je udostępnia.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Nie można użyć certyfikatu z tego pliku: { $detail }.
 fault-ca_file_empty = W tym pliku nie ma certyfikatu. Musi on mieć postać PEM.
 fault-store_empty = Ścieżka pliku ustawień jest pusta.
 fault-program_name_empty = Nazwa programu jest pusta.
+fault-key_missing = Ten element jest wymagany.
+fault-host_name_invalid = To nie jest nazwa serwera ani domeny.
+fault-link_invalid = To nie jest odnośnik zaczynający się od https://.
 fault-locale_invalid = To nie jest oznaczenie języka, takie jak en, ro lub pt-BR.
 fault-text_syntax = Tekst { $id } nie jest zapisany w formacie Fluent, wiersz { $line }: { $detail }.
 fault-text_unknown = Nie ma tekstu o identyfikatorze { $id } (wiersz { $line }).
@@ -361,6 +450,7 @@ problem-no_verdict = Wiadomość została w całości wysłana do serwera { $hos
 problem-canceled = Wysyłanie zostało anulowane. Nic nie zostało wysłane.
 problem-internal = Coś wewnątrz mailbutton nie zadziałało. To błąd w mailbutton.
 
+# Connecting
 problem-no_network = Nie można połączyć się z serwerem { $host }, choć jego nazwa jest poprawna: wydaje się, że ten komputer nie ma połączenia z internetem. Wiadomość nie została wysłana.
 problem-blocked_on_this_computer = Ten komputer nie pozwala, aby program { $program } łączył się z serwerem { $host }. Wiadomość nie została wysłana.
 problem-port_25_blocked = Nie można połączyć się z serwerem { $host } na porcie 25, który blokuje większość dostawców internetu. Wiadomość nie została wysłana.
@@ -375,6 +465,8 @@ problem-port_silent = Serwer { $host } nie odpowiada na porcie { $port }: możli
 problem-greeting_missing = Serwer { $host } przyjął połączenie na porcie { $port }, a potem się nie odezwał. Wiadomość nie została wysłana.
 problem-cut_off = Połączenie z serwerem { $host } na porcie { $port } zostało przerwane na samym początku. Wiadomość nie została wysłana.
 problem-queue_too_long = Ta wiadomość zbyt długo czekała na inne, które były przed nią. Nie została ona wysłana.
+
+# Encryption
 problem-starttls_hidden = Coś na drodze do serwera { $host } ukrywa szyfrowanie, które ten serwer oferuje. Nie wysłano ani hasła, ani wiadomości.
 problem-tls_not_ready = Serwer { $host } nie może teraz zaszyfrować połączenia. Nie wysłano ani hasła, ani wiadomości.
 problem-client_certificate_wanted = Serwer { $host } wpuszcza tylko programy, które przedstawiają własny certyfikat. Nie wysłano ani hasła, ani wiadomości.
@@ -384,6 +476,8 @@ problem-captive_portal = Zamiast serwera { $host } odpowiedziało urządzenie te
 problem-clock_wrong = Certyfikat serwera { $host } nie pasuje do daty na tym komputerze, która może być nieprawidłowa. Nie wysłano ani hasła, ani wiadomości.
 problem-certificate_not_the_providers = Otrzymany certyfikat nie jest tym, który ma { $provider }: coś między tym komputerem a serwerem { $host } wstawiło własny. Nie wysłano ani hasła, ani wiadomości.
 problem-certificate_self_signed = Serwer { $host } przedstawia certyfikat z podpisem własnym, za który nikt inny nie ręczy. Nie wysłano ani hasła, ani wiadomości.
+
+# Login
 problem-sign_in_blocked = Serwer { $host } wymaga, aby najpierw potwierdzić logowanie w przeglądarce internetowej. Wiadomość nie została wysłana.
 problem-smtp_auth_off_tenant = W tej organizacji wysyłanie z użyciem hasła („Uwierzytelniony protokół SMTP”) jest wyłączone w usłudze Microsoft 365. Wiadomość nie została wysłana.
 problem-smtp_auth_off_mailbox = Wysyłanie z użyciem hasła („Uwierzytelniony protokół SMTP”) jest wyłączone dla tej skrzynki pocztowej w usłudze Microsoft 365. Wiadomość nie została wysłana.
@@ -406,11 +500,15 @@ problem-password_or_app_password = Nazwa użytkownika i hasło nie zostały przy
 problem-port_25_without_login = Serwer { $host } nie przyjmuje logowania na porcie 25, który służy do poczty między serwerami. Wiadomość nie została wysłana.
 problem-login_needs_encryption = Serwer { $host } nie przyjmuje logowania bez szyfrowania. Wiadomość nie została wysłana.
 problem-only_sign_in_offered = Serwer { $host } nie przyjmuje od programów haseł, a jedynie logowanie w przeglądarce internetowej. Wiadomość nie została wysłana.
+
+# Limits
 problem-too_many_connections = Serwer { $host } ma jednocześnie zbyt wiele połączeń z tego konta lub komputera. Wiadomość nie została wysłana.
 problem-recipient_gets_too_many = Na adres { $recipient } przychodzi teraz więcej wiadomości, niż przyjmuje jego dostawca. Wiadomość nie została wysłana.
 problem-daily_limit = Wykorzystano liczbę wiadomości, które serwer { $host } przyjmuje z tego konta w ciągu dnia lub miesiąca. Wiadomość nie została wysłana.
 problem-rate_limited = Serwer { $host } przez pewien czas nie przyjmuje wiadomości z tego konta, ponieważ w krótkim czasie było ich wiele. Wiadomość nie została wysłana.
 problem-greylisted = Serwer { $host } każe pierwszej wiadomości poczekać kilka minut, aby chronić przed spamem. Wiadomość nie została jeszcze wysłana.
+
+# The sender
 problem-own_mailbox_full = Własna skrzynka pocztowa jest pełna, dlatego serwer { $host } nie przyjmuje z niej wiadomości. Wiadomość nie została wysłana.
 problem-account_blocked = Serwer { $host } wstrzymał wysyłanie z tego konta. Wiadomość nie została wysłana.
 problem-sender_not_verified = Serwer { $host } wysyła tylko z adresów, które zostały tam potwierdzone, a adres { $sender } do nich nie należy. Wiadomość nie została wysłana.
@@ -423,18 +521,26 @@ problem-blocklisted = Adres internetowy, z którego przyszła ta wiadomość, je
 problem-hello_refused = Serwer { $host } nie przyjął nazwy, którą przedstawił się ten komputer. Wiadomość nie została wysłana.
 problem-login_needed_to_send = Serwer { $host } przyjmuje tę wiadomość tylko po zalogowaniu, a nazwa użytkownika nie jest podana. Wiadomość nie została wysłana.
 problem-relay_denied = Serwer { $host } nie przekazuje wiadomości z adresu { $sender } do innych dostawców. Wiadomość nie została wysłana.
+
+# The recipients
 problem-too_many_recipients = Serwer { $host } nie przyjmuje wiadomości z tak wieloma odbiorcami. Wiadomość nie została wysłana do nikogo.
 problem-mailbox_full = Skrzynka pocztowa { $recipient } jest pełna. Wiadomość nie została wysłana do nikogo.
 problem-recipient_disabled = Skrzynka pocztowa { $recipient } nie przyjmuje teraz wiadomości. Wiadomość nie została wysłana do nikogo.
 problem-recipient_domain_unknown = Żaden serwer poczty nie przyjmuje wiadomości na adres { $recipient }: część po znaku @ nie istnieje lub nie ma poczty. Wiadomość nie została wysłana do nikogo.
 problem-recipient_malformed = Serwer { $host } nie uznaje { $recipient } za adres e-mail. Wiadomość nie została wysłana do nikogo.
 problem-recipient_unknown = Adres { $recipient } nie istnieje, jak zgłasza serwer { $host }. Wiadomość nie została wysłana do nikogo.
+
+# The content
 problem-virus_found = Serwer { $host } uważa, że w wiadomości jest wirus. Nie została ona wysłana.
 problem-attachment_blocked = Serwer { $host } nie przyjmuje załącznika tego rodzaju. Wiadomość nie została wysłana.
 problem-spam_block = Serwer { $host } uważa tę wiadomość za spam. Nie została ona wysłana.
 problem-policy_block = Reguła serwera { $host } nie zezwala na tę wiadomość. Nie została ona wysłana.
+
+# The server
 problem-server_full = Serwer { $host } nie ma teraz miejsca na więcej wiadomości. Wiadomość nie została wysłana.
 problem-server_trouble = Serwer { $host } ma teraz własną awarię. Wiadomość nie została wysłana.
+
+# The web service
 problem-relay_forbidden = Usługa internetowa zna ten token dostępu, ale nie zezwala mu na wysyłanie. Wiadomość nie została wysłana.
 problem-relay_rate_limited = Usługa internetowa przez pewien czas nie przyjmuje wiadomości, ponieważ w krótkim czasie było ich wiele. Wiadomość nie została wysłana.
 problem-relay_gateway = Usługa internetowa jest nieosiągalna za swoim adresem. Wiadomość nie została wysłana.

@@ -61,6 +61,92 @@ button-email = E-mail
 
 why_not-fields = Alguns campos ainda precisam da sua atenção.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Use o servidor { $host } de { $provider } na porta { $port }.
+
+steps-required-1 = Inicie sessão no site de { $provider } e procure as senhas de app nas configurações de segurança.
+steps-required-2 = Crie uma nova e dê-lhe o nome { $program }.
+steps-required-3 = Copie a senha mostrada aqui para o campo da senha, no lugar da sua senha normal.
+steps-with_two_steps-1 = Se a verificação em duas etapas estiver ativada em { $provider }, crie lá, nas configurações de segurança, uma senha de app com o nome { $program }.
+steps-with_two_steps-2 = Copie-a aqui para o campo da senha. Sem verificação em duas etapas, insira a sua senha normal.
+steps-not_for_long-1 = Peça ao administrador da sua conta { $provider } que permita a autenticação de programas com uma senha.
+steps-not_for_long-2 = Insira aqui a senha da caixa de correio.
+steps-no_password-1 = Use outra conta de e-mail para enviar: { $provider } não permite a autenticação de programas com uma senha.
+steps-key-1 = Inicie sessão no site de { $provider } e crie uma chave ou credenciais para SMTP.
+steps-key-2 = Copie o nome de login e a chave para os campos aqui.
+steps-none-1 = Insira a senha com que inicia sessão em { $provider }.
+steps-unknown-1 = Verifique nas configurações de { $provider } se outros programas podem enviar pela sua caixa de correio.
+steps-unknown-2 = Insira a senha com que inicia sessão. Se { $provider } tiver senhas de app, crie uma para { $program } e insira essa.
+
+steps-gmail-1 = Abra a página de segurança da sua Conta Google e ative a verificação em duas etapas, se ainda não estiver ativada.
+steps-gmail-2 = Abra Senhas de app, insira { $program } como nome e escolha Criar.
+steps-gmail-3 = Copie as 16 letras que o Google mostra aqui para o campo da senha, no lugar da sua senha normal.
+steps-google-workspace-1 = Abra a página de segurança da sua Conta Google e ative a verificação em duas etapas, se ainda não estiver ativada.
+steps-google-workspace-2 = Abra Senhas de app, insira { $program } como nome e escolha Criar.
+steps-google-workspace-3 = Copie as 16 letras que o Google mostra aqui para o campo da senha, no lugar da sua senha normal.
+steps-google-workspace-4 = Se não houver uma página de senhas de app, peça ao seu administrador do Google Workspace que as permita.
+steps-outlook-personal-1 = Use outra conta de e-mail para enviar: { $provider } já não permite a autenticação de programas com uma senha.
+steps-outlook-personal-2 = Para receber mesmo assim as respostas no seu endereço de { $provider }, insira-o como endereço de resposta.
+steps-microsoft365-1 = Abra o centro de administração do Microsoft 365 e escolha Usuários, Usuários ativos e a caixa de correio da qual { $program } envia. Se não for o administrador, peça ao seu que o faça.
+steps-microsoft365-2 = Na guia Email, escolha Gerenciar aplicativos de email, marque SMTP autenticado e salve as alterações.
+steps-microsoft365-3 = Insira aqui o endereço e a senha da caixa de correio e teste as configurações.
+steps-yahoo-1 = Inicie sessão e abra a página Segurança da conta.
+steps-yahoo-2 = Escolha Criar senha de app (ou Gerar senha de app), insira { $program } como nome do app e gere a senha.
+steps-yahoo-3 = Copie a senha mostrada aqui para o campo da senha, no lugar da sua senha normal.
+steps-att-1 = Inicie sessão na sua conta AT&T e crie uma chave de e-mail segura (secure mail key) para o seu endereço.
+steps-att-2 = Copie a chave aqui para o campo da senha, no lugar da sua senha normal.
+steps-icloud-1 = Ative a autenticação de dois fatores da sua Conta Apple, se ainda não estiver ativada.
+steps-icloud-2 = Inicie sessão em account.apple.com, abra Início de sessão e segurança, escolha Senhas específicas de apps e crie uma com o nome { $program }.
+steps-icloud-3 = Copie a senha mostrada aqui para o campo da senha, no lugar da sua senha normal.
+steps-gmx-1 = Inicie sessão no site de { $provider } e permita o acesso por POP3 e IMAP nas configurações de e-mail: ele também é necessário para enviar.
+steps-gmx-2 = Se a autenticação de dois fatores estiver ativada, crie na parte de segurança da sua conta uma senha específica de aplicativo.
+steps-gmx-3 = Insira aqui essa senha. Sem autenticação de dois fatores, insira a normal.
+steps-tonline-1 = Inicie sessão na área de clientes da Telekom e defina uma senha para programas de e-mail.
+steps-tonline-2 = Insira aqui essa senha: não é aquela com que inicia sessão.
+steps-fastmail-1 = Inicie sessão no Fastmail e abra Settings, Privacy & Security e depois Integrations (ou Connected apps).
+steps-fastmail-2 = Escolha New app password, insira { $program } como nome e deixe ativado o acesso ao e-mail.
+steps-fastmail-3 = Copie a senha mostrada aqui para o campo da senha.
+steps-zoho-1 = Inicie sessão na sua conta Zoho e abra Security e depois App Passwords.
+steps-zoho-2 = Escolha Generate New Password e insira { $program } como nome.
+steps-zoho-3 = Copie a senha mostrada aqui para o campo da senha. Sem autenticação multifator, a senha normal também serve.
+steps-proton-1 = Verifique se tem um endereço com domínio próprio e um plano com SMTP: com outros não é possível enviar.
+steps-proton-2 = Abra IMAP/SMTP nas configurações, escolha Gerar token, insira { $program } como nome e selecione o endereço.
+steps-proton-3 = Insira aqui esse endereço como nome de login e copie o token para o campo da senha.
+steps-yandex-1 = Abra as configurações do Yandex Mail, escolha Email clients e permita o acesso com senhas de app.
+steps-yandex-2 = Abra App passwords no seu Yandex ID e crie uma para Mail com o nome { $program }.
+steps-yandex-3 = Copie a senha mostrada aqui para o campo da senha, no lugar da sua senha normal.
+steps-mailru-1 = Inicie sessão na sua conta Mail.ru e abra as configurações de segurança e depois as senhas para aplicativos externos.
+steps-mailru-2 = Adicione uma com o nome { $program } e dê-lhe acesso ao e-mail por IMAP, POP e SMTP.
+steps-mailru-3 = Copie a senha mostrada aqui para o campo da senha, no lugar da sua senha normal.
+steps-qq-1 = Inicie sessão no QQ Mail, abra as configurações, depois a conta, e ative o serviço POP3/IMAP/SMTP.
+steps-qq-2 = Gere um código de autorização e confirme-o com o seu telefone.
+steps-qq-3 = Copie o código aqui para o campo da senha, no lugar da sua senha normal.
+steps-netease-1 = Inicie sessão na sua caixa de correio, abra as configurações, depois POP3/SMTP/IMAP, e ative SMTP.
+steps-netease-2 = Crie um código de autorização e confirme-o com o seu telefone.
+steps-netease-3 = Copie o código aqui para o campo da senha, no lugar da sua senha normal.
+steps-no_programs-1 = Use outra conta de e-mail para enviar: { $provider } só pode ser usado nos seus próprios aplicativos.
+steps-no_programs-2 = Para receber mesmo assim as respostas no seu endereço de { $provider }, insira-o como endereço de resposta.
+steps-sendgrid-1 = Inicie sessão no SendGrid e crie uma chave de API com o nome { $program } e com permissão para enviar e-mails.
+steps-sendgrid-2 = Insira aqui a palavra apikey como nome de login.
+steps-sendgrid-3 = Copie a chave para o campo da senha.
+steps-mailgun-1 = Inicie sessão no Mailgun, abra Sending, depois Domain settings, escolha o seu domínio e abra SMTP credentials.
+steps-mailgun-2 = Insira aqui por inteiro, como nome de login, o login mostrado.
+steps-mailgun-3 = Redefina lá a senha dele e copie a nova para o campo da senha.
+steps-postmark-1 = Inicie sessão no Postmark, abra o seu servidor, depois API Tokens, e copie o token de API do servidor.
+steps-postmark-2 = Insira o token aqui duas vezes: como nome de login e como senha.
+steps-ses-1 = Abra o console do SES na região da qual envia, depois SMTP settings, e escolha Create SMTP credentials.
+steps-ses-2 = Copie o nome de usuário SMTP e a senha SMTP para os campos aqui. Não são as suas chaves de acesso da AWS.
+steps-ses-3 = Verifique se o servidor indicado aqui é o dessa região.
+steps-brevo-1 = Inicie sessão no Brevo e abra SMTP e API e depois a guia SMTP.
+steps-brevo-2 = Insira aqui como nome de login o login mostrado lá.
+steps-brevo-3 = Gere uma chave SMTP com o nome { $program } e copie-a para o campo da senha. Uma chave de API não funciona aqui.
+steps-resend-1 = Inicie sessão no Resend e crie uma chave de API com o nome { $program } e com acesso de envio.
+steps-resend-2 = Insira aqui a palavra resend como nome de login.
+steps-resend-3 = Copie a chave para o campo da senha.
+steps-mailjet-1 = Inicie sessão no Mailjet e abra a página das suas chaves de API.
+steps-mailjet-2 = Insira aqui a chave de API como nome de login e a chave secreta como senha.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = A porta 25 destina-se ao e-mail entre servidores e é bloqueada por muitos provedores de internet. Use 587 ou 465, se o seu provedor as oferecer.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Um certificado deste arquivo não pode ser usado: { $det
 fault-ca_file_empty = Não há nenhum certificado neste arquivo. Ele deve estar no formato PEM.
 fault-store_empty = O caminho do arquivo de configurações está vazio.
 fault-program_name_empty = O nome do programa está vazio.
+fault-key_missing = Este elemento é obrigatório.
+fault-host_name_invalid = Isto não é o nome de um servidor nem de um domínio.
+fault-link_invalid = Isto não é um link que comece por https://.
 fault-locale_invalid = Isto não é um código de idioma como en, ro ou pt-BR.
 fault-text_syntax = O texto { $id } não está escrito em Fluent, na linha { $line }: { $detail }.
 fault-text_unknown = Não há nenhum texto com o identificador { $id } (linha { $line }).
@@ -359,6 +448,7 @@ problem-no_verdict = O e-mail foi transmitido por completo para { $host }, mas n
 problem-canceled = O envio foi cancelado. Nada foi enviado.
 problem-internal = Algo falhou dentro de mailbutton. É um erro de mailbutton.
 
+# Connecting
 problem-no_network = Não é possível chegar a { $host }, embora o nome esteja certo: este computador parece não ter conexão à internet. O e-mail não foi enviado.
 problem-blocked_on_this_computer = Este computador não permite que { $program } estabeleça uma conexão com { $host }. O e-mail não foi enviado.
 problem-port_25_blocked = Não é possível chegar a { $host } na porta 25, que a maioria dos provedores de internet bloqueia. O e-mail não foi enviado.
@@ -373,6 +463,8 @@ problem-port_silent = { $host } não responde na porta { $port }: é possível q
 problem-greeting_missing = { $host } aceitou a conexão na porta { $port } e depois não disse nada. O e-mail não foi enviado.
 problem-cut_off = A conexão com { $host } na porta { $port } foi cortada logo no início. O e-mail não foi enviado.
 problem-queue_too_long = Este e-mail esperou tempo demais pelos anteriores. Não foi enviado.
+
+# Encryption
 problem-starttls_hidden = Algo no caminho até { $host } esconde a criptografia que o servidor oferece. Não foi enviada nenhuma senha, nem o e-mail.
 problem-tls_not_ready = { $host } não consegue criptografar a conexão neste momento. Não foi enviada nenhuma senha, nem o e-mail.
 problem-client_certificate_wanted = { $host } só admite programas que mostram um certificado próprio. Não foi enviada nenhuma senha, nem o e-mail.
@@ -382,6 +474,8 @@ problem-captive_portal = Em vez de { $host }, respondeu um dispositivo desta red
 problem-clock_wrong = O certificado de { $host } não condiz com a data deste computador, que talvez não esteja certa. Não foi enviada nenhuma senha, nem o e-mail.
 problem-certificate_not_the_providers = O certificado recebido não é o de { $provider }: algo entre este computador e { $host } colocou o seu próprio. Não foi enviada nenhuma senha, nem o e-mail.
 problem-certificate_self_signed = { $host } mostra um certificado assinado por si mesmo, por isso ninguém o garante. Não foi enviada nenhuma senha, nem o e-mail.
+
+# Login
 problem-sign_in_blocked = { $host } pede que a autenticação seja confirmada primeiro num navegador web. O e-mail não foi enviado.
 problem-smtp_auth_off_tenant = A sua organização desativou o envio com senha (“SMTP autenticado”) no Microsoft 365. O e-mail não foi enviado.
 problem-smtp_auth_off_mailbox = O envio com senha (“SMTP autenticado”) está desativado para esta caixa de correio no Microsoft 365. O e-mail não foi enviado.
@@ -404,11 +498,15 @@ problem-password_or_app_password = { $provider } não aceitou o nome de login e 
 problem-port_25_without_login = { $host } não aceita autenticação na porta 25, que se destina ao e-mail entre servidores. O e-mail não foi enviado.
 problem-login_needs_encryption = { $host } não aceita autenticação sem criptografia. O e-mail não foi enviado.
 problem-only_sign_in_offered = { $host } não aceita senhas de programas, apenas um início de sessão no navegador web. O e-mail não foi enviado.
+
+# Limits
 problem-too_many_connections = { $host } tem demasiadas conexões simultâneas desta conta ou deste computador. O e-mail não foi enviado.
 problem-recipient_gets_too_many = { $recipient } recebe neste momento mais e-mails do que o seu provedor aceita. O e-mail não foi enviado.
 problem-daily_limit = Está esgotado o número de e-mails que { $host } aceita desta conta por dia ou por mês. O e-mail não foi enviado.
 problem-rate_limited = { $host } não aceita mais e-mails desta conta durante algum tempo, porque houve muitos em pouco tempo. O e-mail não foi enviado.
 problem-greylisted = { $host } faz esperar alguns minutos um primeiro e-mail, para evitar o spam. O e-mail ainda não foi enviado.
+
+# The sender
 problem-own_mailbox_full = A sua própria caixa de correio está cheia, por isso { $host } não aceita e-mails seus. O e-mail não foi enviado.
 problem-account_blocked = { $host } suspendeu os envios desta conta. O e-mail não foi enviado.
 problem-sender_not_verified = { $host } só envia a partir de endereços ali confirmados, e { $sender } não é um deles. O e-mail não foi enviado.
@@ -421,18 +519,26 @@ problem-blocklisted = O endereço de internet de onde veio este e-mail está num
 problem-hello_refused = { $host } não aceitou o nome com que este computador se apresentou. O e-mail não foi enviado.
 problem-login_needed_to_send = { $host } só aceita este e-mail depois da autenticação, e não está configurado nenhum nome de login. O e-mail não foi enviado.
 problem-relay_denied = { $host } não encaminha e-mails de { $sender } para outros provedores. O e-mail não foi enviado.
+
+# The recipients
 problem-too_many_recipients = { $host } não aceita um e-mail com tantos destinatários. O e-mail não foi enviado a ninguém.
 problem-mailbox_full = A caixa de correio de { $recipient } está cheia. O e-mail não foi enviado a ninguém.
 problem-recipient_disabled = A caixa de correio de { $recipient } não aceita e-mails neste momento. O e-mail não foi enviado a ninguém.
 problem-recipient_domain_unknown = Nenhum servidor de e-mail aceita e-mails para { $recipient }: a parte depois do @ não existe ou não tem e-mail. O e-mail não foi enviado a ninguém.
 problem-recipient_malformed = { $host } não aceita { $recipient } como endereço de e-mail. O e-mail não foi enviado a ninguém.
 problem-recipient_unknown = { $recipient } não existe, segundo { $host }. O e-mail não foi enviado a ninguém.
+
+# The content
 problem-virus_found = { $host } considera que há um vírus no e-mail. Não foi enviado.
 problem-attachment_blocked = { $host } não aceita um anexo deste tipo. O e-mail não foi enviado.
 problem-spam_block = { $host } considera que este e-mail é spam. Não foi enviado.
 problem-policy_block = Uma regra de { $host } não permite este e-mail. Não foi enviado.
+
+# The server
 problem-server_full = { $host } não tem espaço para mais e-mails neste momento. O e-mail não foi enviado.
 problem-server_trouble = { $host } tem um problema próprio neste momento. O e-mail não foi enviado.
+
+# The web service
 problem-relay_forbidden = O serviço web conhece este token, mas não permite que ele envie. O e-mail não foi enviado.
 problem-relay_rate_limited = O serviço web não aceita mais e-mails durante algum tempo, porque houve muitos em pouco tempo. O e-mail não foi enviado.
 problem-relay_gateway = Não é possível chegar ao serviço web por trás do seu endereço. O e-mail não foi enviado.

@@ -61,6 +61,92 @@ button-email = E-mail
 
 why_not-fields = Mai sunt câmpuri de completat sau de corectat.
 
+## Providers: what to do there, step by step
+
+proposal-provider = Folosiți serverul { $host } al furnizorului { $provider }, pe portul { $port }.
+
+steps-required-1 = Conectați-vă pe site-ul { $provider } și căutați parolele pentru aplicații în setările de securitate.
+steps-required-2 = Creați una nouă și dați-i numele { $program }.
+steps-required-3 = Copiați-o aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-with_two_steps-1 = Dacă verificarea în doi pași este activă la { $provider }, creați acolo, în setările de securitate, o parolă pentru aplicații și dați-i numele { $program }.
+steps-with_two_steps-2 = Copiați-o aici, în câmpul pentru parolă. Fără verificarea în doi pași, introduceți parola obișnuită.
+steps-not_for_long-1 = Rugați administratorul contului dumneavoastră { $provider } să permită programelor conectarea cu parolă.
+steps-not_for_long-2 = Introduceți aici parola căsuței de e-mail.
+steps-no_password-1 = Trimiteți de pe alt cont de e-mail: { $provider } nu permite programelor să se conecteze cu o parolă.
+steps-key-1 = Conectați-vă pe site-ul { $provider } și creați o cheie sau date de conectare pentru SMTP.
+steps-key-2 = Copiați aici, în câmpuri, numele de utilizator și cheia.
+steps-none-1 = Introduceți parola cu care vă conectați la { $provider }.
+steps-unknown-1 = Verificați în setările { $provider } dacă alte programe au voie să trimită prin căsuța dumneavoastră de e-mail.
+steps-unknown-2 = Introduceți parola cu care vă conectați. Dacă { $provider } are parole pentru aplicații, creați una pentru { $program } și introduceți-o pe aceea.
+
+steps-gmail-1 = Deschideți pagina de securitate a contului dumneavoastră Google și activați verificarea în doi pași, dacă nu este deja activă.
+steps-gmail-2 = Deschideți Parole pentru aplicații, introduceți numele { $program } și alegeți Creați.
+steps-gmail-3 = Copiați cele 16 litere afișate de Google aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-google-workspace-1 = Deschideți pagina de securitate a contului dumneavoastră Google și activați verificarea în doi pași, dacă nu este deja activă.
+steps-google-workspace-2 = Deschideți Parole pentru aplicații, introduceți numele { $program } și alegeți Creați.
+steps-google-workspace-3 = Copiați cele 16 litere afișate de Google aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-google-workspace-4 = Dacă pagina pentru parole de aplicații lipsește, rugați administratorul Google Workspace să le permită.
+steps-outlook-personal-1 = Trimiteți de pe alt cont de e-mail: { $provider } nu mai permite programelor să se conecteze cu o parolă.
+steps-outlook-personal-2 = Ca să primiți totuși răspunsurile la adresa dumneavoastră { $provider }, introduceți-o ca adresă pentru răspunsuri.
+steps-microsoft365-1 = Deschideți centrul de administrare Microsoft 365 și alegeți Utilizatori, Utilizatori activi și căsuța de e-mail din care trimite { $program }. Dacă nu sunteți administrator, rugați-l pe al dumneavoastră să facă acest lucru.
+steps-microsoft365-2 = În fila Poștă alegeți Gestionați aplicațiile de e-mail, bifați SMTP autentificat și salvați modificările.
+steps-microsoft365-3 = Introduceți aici adresa și parola căsuței de e-mail și testați setările.
+steps-yahoo-1 = Conectați-vă și deschideți pagina Securitatea contului.
+steps-yahoo-2 = Alegeți Creați parola aplicației (sau Generați parola aplicației), introduceți { $program } ca nume al aplicației și alegeți Generați parola.
+steps-yahoo-3 = Copiați parola afișată aici, în câmpul pentru parolă, în locul celei obișnuite.
+steps-att-1 = Conectați-vă la contul dumneavoastră AT&T și creați o cheie securizată de e-mail (secure mail key) pentru adresa dumneavoastră.
+steps-att-2 = Copiați cheia aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-icloud-1 = Activați autentificarea cu doi factori pentru contul dumneavoastră Apple, dacă nu este deja activă.
+steps-icloud-2 = Conectați-vă la account.apple.com, deschideți Autentificare și securitate, alegeți Parole specifice aplicațiilor și creați una cu numele { $program }.
+steps-icloud-3 = Copiați-o aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-gmx-1 = Conectați-vă pe site-ul { $provider } și permiteți accesul prin POP3 și IMAP în setările de e-mail: este necesar și pentru trimitere.
+steps-gmx-2 = Dacă autentificarea cu doi factori este activă, creați în contul dumneavoastră, la Securitate, o parolă pentru aplicații.
+steps-gmx-3 = Introduceți aici acea parolă. Fără autentificarea cu doi factori, introduceți-o pe cea obișnuită.
+steps-tonline-1 = Conectați-vă la centrul de clienți Telekom și stabiliți o parolă pentru programele de e-mail.
+steps-tonline-2 = Introduceți aici acea parolă: nu este cea cu care vă conectați.
+steps-fastmail-1 = Conectați-vă la Fastmail, deschideți Settings, Privacy & Security, apoi Integrations (sau Connected apps).
+steps-fastmail-2 = Alegeți New app password, introduceți numele { $program } și lăsați activ accesul la e-mail.
+steps-fastmail-3 = Copiați parola afișată aici, în câmpul pentru parolă.
+steps-zoho-1 = Conectați-vă la contul dumneavoastră Zoho și deschideți Security, apoi App Passwords.
+steps-zoho-2 = Alegeți Generate New Password și introduceți numele { $program }.
+steps-zoho-3 = Copiați parola afișată aici, în câmpul pentru parolă. Fără autentificarea cu mai mulți factori este valabilă și cea obișnuită.
+steps-proton-1 = Verificați dacă aveți o adresă pe un domeniu propriu și un abonament cu SMTP: altfel trimiterea nu este posibilă.
+steps-proton-2 = Deschideți în setări IMAP/SMTP, alegeți Generate token, introduceți numele { $program } și alegeți adresa.
+steps-proton-3 = Introduceți acea adresă aici, ca nume de utilizator, și copiați tokenul în câmpul pentru parolă.
+steps-yandex-1 = Deschideți setările Yandex Mail, alegeți programele de e-mail și permiteți accesul cu parole pentru aplicații.
+steps-yandex-2 = Deschideți parolele pentru aplicații în Yandex ID, creați una pentru Mail și dați-i numele { $program }.
+steps-yandex-3 = Copiați parola afișată aici, în câmpul pentru parolă, în locul celei obișnuite.
+steps-mailru-1 = Conectați-vă la contul dumneavoastră Mail.ru și deschideți Securitate, apoi Parole pentru aplicații externe.
+steps-mailru-2 = Adăugați una cu numele { $program } și dați-i acces la e-mail prin IMAP, POP și SMTP.
+steps-mailru-3 = Copiați parola afișată aici, în câmpul pentru parolă, în locul celei obișnuite.
+steps-qq-1 = Conectați-vă la QQ Mail, deschideți setările, apoi contul, și activați serviciul POP3/IMAP/SMTP.
+steps-qq-2 = Alegeți generarea unui cod de autorizare și confirmați cu telefonul.
+steps-qq-3 = Copiați codul aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-netease-1 = Conectați-vă la căsuța de e-mail, deschideți setările, apoi POP3/SMTP/IMAP, și activați SMTP.
+steps-netease-2 = Creați un cod de autorizare și confirmați cu telefonul.
+steps-netease-3 = Copiați codul aici, în câmpul pentru parolă, în locul parolei obișnuite.
+steps-no_programs-1 = Trimiteți de pe alt cont de e-mail: { $provider } se poate folosi numai în aplicațiile proprii.
+steps-no_programs-2 = Ca să primiți totuși răspunsurile la adresa dumneavoastră { $provider }, introduceți-o ca adresă pentru răspunsuri.
+steps-sendgrid-1 = Conectați-vă la SendGrid și creați o cheie API cu numele { $program } și cu permisiunea de a trimite e-mailuri.
+steps-sendgrid-2 = Introduceți aici, ca nume de utilizator, cuvântul apikey.
+steps-sendgrid-3 = Copiați cheia în câmpul pentru parolă.
+steps-mailgun-1 = Conectați-vă la Mailgun, deschideți Sending, apoi Domain settings, alegeți domeniul și deschideți SMTP credentials.
+steps-mailgun-2 = Introduceți aici, ca nume de utilizator, datele de conectare afișate, în întregime.
+steps-mailgun-3 = Resetați acolo parola și copiați-o pe cea nouă în câmpul pentru parolă.
+steps-postmark-1 = Conectați-vă la Postmark, deschideți serverul dumneavoastră, apoi API Tokens, și copiați tokenul API al serverului.
+steps-postmark-2 = Introduceți tokenul aici de două ori: ca nume de utilizator și ca parolă.
+steps-ses-1 = Deschideți consola SES în regiunea din care trimiteți, apoi SMTP settings, și alegeți Create SMTP credentials.
+steps-ses-2 = Copiați aici, în câmpuri, numele de utilizator SMTP și parola SMTP. Nu sunt cheile dumneavoastră de acces AWS.
+steps-ses-3 = Verificați dacă serverul de aici este cel al regiunii respective.
+steps-brevo-1 = Conectați-vă la Brevo, deschideți SMTP & API, apoi fila SMTP.
+steps-brevo-2 = Introduceți aici, ca nume de utilizator, datele de conectare afișate acolo.
+steps-brevo-3 = Generați o cheie SMTP cu numele { $program } și copiați-o în câmpul pentru parolă. O cheie API nu funcționează aici.
+steps-resend-1 = Conectați-vă la Resend și creați o cheie API cu numele { $program } și cu acces pentru trimitere.
+steps-resend-2 = Introduceți aici, ca nume de utilizator, cuvântul resend.
+steps-resend-3 = Copiați cheia în câmpul pentru parolă.
+steps-mailjet-1 = Conectați-vă la Mailjet și deschideți pagina cu cheile dumneavoastră API.
+steps-mailjet-2 = Introduceți aici cheia API ca nume de utilizator și cheia secretă ca parolă.
+
 ## What is wrong with a setting, and with anything else that was given
 
 warning-port_25 = Portul 25 este destinat e-mailurilor dintre servere și mulți furnizori de internet îl blochează. Folosiți 587 sau 465, dacă furnizorul de e-mail le oferă.
@@ -173,6 +259,9 @@ fault-ca_file_invalid = Un certificat din acest fișier nu poate fi folosit: { $
 fault-ca_file_empty = În acest fișier nu este niciun certificat. Fișierul trebuie să fie în format PEM.
 fault-store_empty = Calea fișierului cu setări este goală.
 fault-program_name_empty = Numele programului este gol.
+fault-key_missing = Acest element este obligatoriu.
+fault-host_name_invalid = Acesta nu este numele unui server sau al unui domeniu.
+fault-link_invalid = Acesta nu este un link care începe cu https://.
 fault-locale_invalid = Aceasta nu este o etichetă de limbă, cum sunt en, ro sau pt-BR.
 fault-text_syntax = Textul { $id } nu este scris corect în Fluent, la rândul { $line }: { $detail }.
 fault-text_unknown = Nu există niciun text cu identificatorul { $id } (rândul { $line }).
@@ -360,6 +449,7 @@ problem-no_verdict = E-mailul a fost trimis în întregime către { $host }, dar
 problem-canceled = Trimiterea a fost anulată. Nu s-a trimis nimic.
 problem-internal = Ceva nu a funcționat corect în mailbutton. Este o eroare a programului mailbutton.
 
+# Connecting
 problem-no_network = Nu se poate ajunge la { $host }, deși numele este corect: se pare că acest calculator nu are conexiune la internet. E-mailul nu a fost trimis.
 problem-blocked_on_this_computer = Acest calculator nu permite programului { $program } să se conecteze la { $host }. E-mailul nu a fost trimis.
 problem-port_25_blocked = Nu se poate ajunge la { $host } pe portul 25, pe care majoritatea furnizorilor de internet îl blochează. E-mailul nu a fost trimis.
@@ -374,6 +464,8 @@ problem-port_silent = Serverul { $host } nu răspunde pe portul { $port }: poate
 problem-greeting_missing = Serverul { $host } a acceptat conexiunea pe portul { $port }, dar apoi nu a mai răspuns. E-mailul nu a fost trimis.
 problem-cut_off = Conexiunea cu { $host } pe portul { $port } a fost întreruptă chiar de la început. E-mailul nu a fost trimis.
 problem-queue_too_long = Acest e-mail a așteptat prea mult după cele dinaintea lui. Nu a fost trimis.
+
+# Encryption
 problem-starttls_hidden = Ceva de pe traseul până la { $host } ascunde criptarea pe care o oferă serverul. Nu s-au trimis nici parola, nici e-mailul.
 problem-tls_not_ready = Serverul { $host } nu poate cripta acum conexiunea. Nu s-au trimis nici parola, nici e-mailul.
 problem-client_certificate_wanted = Serverul { $host } permite accesul doar programelor care prezintă un certificat propriu. Nu s-au trimis nici parola, nici e-mailul.
@@ -383,6 +475,8 @@ problem-captive_portal = În locul serverului { $host } a răspuns un dispozitiv
 problem-clock_wrong = Certificatul serverului { $host } nu se potrivește cu data acestui calculator, care s-ar putea să nu fie corectă. Nu s-au trimis nici parola, nici e-mailul.
 problem-certificate_not_the_providers = Certificatul primit nu este cel de la { $provider }: ceva aflat între acest calculator și { $host } l-a înlocuit cu al său. Nu s-au trimis nici parola, nici e-mailul.
 problem-certificate_self_signed = Serverul { $host } prezintă un certificat pe care l-a semnat singur, deci nimeni nu garantează pentru el. Nu s-au trimis nici parola, nici e-mailul.
+
+# Login
 problem-sign_in_blocked = Serverul { $host } cere să confirmați mai întâi autentificarea într-un browser web. E-mailul nu a fost trimis.
 problem-smtp_auth_off_tenant = Organizația dumneavoastră a dezactivat în Microsoft 365 trimiterea cu parolă („SMTP autentificat”, Authenticated SMTP). E-mailul nu a fost trimis.
 problem-smtp_auth_off_mailbox = Trimiterea cu parolă („SMTP autentificat”, Authenticated SMTP) este dezactivată în Microsoft 365 pentru această căsuță de e-mail. E-mailul nu a fost trimis.
@@ -405,11 +499,15 @@ problem-password_or_app_password = { $provider } nu a acceptat numele de utiliza
 problem-port_25_without_login = Serverul { $host } nu oferă autentificare pe portul 25, destinat e-mailurilor dintre servere. E-mailul nu a fost trimis.
 problem-login_needs_encryption = Serverul { $host } nu oferă autentificare fără criptare. E-mailul nu a fost trimis.
 problem-only_sign_in_offered = Serverul { $host } nu primește parole de la programe, ci doar conectarea în browserul web. E-mailul nu a fost trimis.
+
+# Limits
 problem-too_many_connections = Serverul { $host } are prea multe conexiuni în același timp de la acest cont sau de la acest calculator. E-mailul nu a fost trimis.
 problem-recipient_gets_too_many = { $recipient } primește în acest moment mai multe e-mailuri decât preia furnizorul său. E-mailul nu a fost trimis.
 problem-daily_limit = S-a atins numărul de e-mailuri pe care { $host } le preia de la acest cont într-o zi sau într-o lună. E-mailul nu a fost trimis.
 problem-rate_limited = Serverul { $host } nu mai preia o vreme e-mailuri de la acest cont, deoarece au fost multe într-un timp scurt. E-mailul nu a fost trimis.
 problem-greylisted = Serverul { $host } lasă un prim e-mail să aștepte câteva minute, ca protecție împotriva spamului. E-mailul nu a fost trimis încă.
+
+# The sender
 problem-own_mailbox_full = Căsuța dumneavoastră de e-mail este plină, așa că { $host } nu preia e-mailuri de la dumneavoastră. E-mailul nu a fost trimis.
 problem-account_blocked = Serverul { $host } a oprit trimiterea de la acest cont. E-mailul nu a fost trimis.
 problem-sender_not_verified = Serverul { $host } trimite doar de la adrese confirmate acolo, iar { $sender } nu este printre ele. E-mailul nu a fost trimis.
@@ -422,18 +520,26 @@ problem-blocklisted = Adresa de internet de la care a venit acest e-mail se afl�
 problem-hello_refused = Serverul { $host } nu a acceptat numele cu care s-a prezentat acest calculator. E-mailul nu a fost trimis.
 problem-login_needed_to_send = Serverul { $host } preia acest e-mail numai după autentificare, dar nu este setat niciun nume de utilizator. E-mailul nu a fost trimis.
 problem-relay_denied = Serverul { $host } nu transmite mai departe, către alți furnizori, e-mailuri de la { $sender }. E-mailul nu a fost trimis.
+
+# The recipients
 problem-too_many_recipients = Serverul { $host } nu preia un e-mail cu atât de mulți destinatari. E-mailul nu a fost trimis nimănui.
 problem-mailbox_full = Căsuța de e-mail { $recipient } este plină. E-mailul nu a fost trimis nimănui.
 problem-recipient_disabled = Căsuța de e-mail { $recipient } nu primește e-mailuri în acest moment. E-mailul nu a fost trimis nimănui.
 problem-recipient_domain_unknown = Niciun server de e-mail nu preia e-mailuri pentru { $recipient }: partea de după @ nu există sau nu are e-mail. E-mailul nu a fost trimis nimănui.
 problem-recipient_malformed = Serverul { $host } nu acceptă { $recipient } ca adresă de e-mail. E-mailul nu a fost trimis nimănui.
 problem-recipient_unknown = Adresa { $recipient } nu există, potrivit serverului { $host }. E-mailul nu a fost trimis nimănui.
+
+# The content
 problem-virus_found = Serverul { $host } consideră că e-mailul conține un virus. Nu a fost trimis.
 problem-attachment_blocked = Serverul { $host } nu acceptă un atașament de acest fel. E-mailul nu a fost trimis.
 problem-spam_block = Serverul { $host } consideră acest e-mail spam. Nu a fost trimis.
 problem-policy_block = O regulă a serverului { $host } nu permite acest e-mail. Nu a fost trimis.
+
+# The server
 problem-server_full = Serverul { $host } nu are loc acum pentru alte e-mailuri. E-mailul nu a fost trimis.
 problem-server_trouble = Serverul { $host } are acum o problemă proprie. E-mailul nu a fost trimis.
+
+# The web service
 problem-relay_forbidden = Serviciul web cunoaște acest token, dar nu îi permite să trimită. E-mailul nu a fost trimis.
 problem-relay_rate_limited = Serviciul web nu mai preia e-mailuri o vreme, deoarece au fost multe într-un timp scurt. E-mailul nu a fost trimis.
 problem-relay_gateway = În spatele acestei adrese, serviciul web propriu-zis nu este disponibil. E-mailul nu a fost trimis.
