@@ -93,6 +93,15 @@ fn no_catalogue_has_a_text_that_english_has_not() {
 }
 
 #[test]
+fn every_language_has_every_text() {
+    let english = file(ENGLISH).patterns;
+    for File { language, patterns } in files() {
+        let missing: Vec<_> = english.keys().filter(|id| !patterns.contains_key(*id)).collect();
+        assert!(missing.is_empty(), "{language}: {missing:?}");
+    }
+}
+
+#[test]
 fn each_text_names_the_same_words_in_every_language() {
     let english = file(ENGLISH).patterns;
     for File { language, patterns } in files() {
