@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Dict, List, Type
+from typing import Any, Dict, List, Optional, Type
 
 Reply = Dict[str, Any]
 """What a call says, as the library's docs/json.md describes it."""
@@ -42,6 +42,11 @@ class Error(Exception):
     def reason(self) -> str:
         """A stable word for programs."""
         return str(self.reply["reason"])
+
+    @property
+    def problem(self) -> Optional[str]:
+        """What went wrong while sending, finer than the reason: a code of docs/problems.md."""
+        return self.reply.get("problem")
 
     @property
     def message(self) -> str:
