@@ -153,12 +153,7 @@ impl Provider {
 }
 
 /// All providers: the embedded ones, and the host's own in front of them.
-#[derive(Default)]
-pub struct Providers {
-    own: Vec<Arc<Provider>>,
-    /// Made when the first one is looked for, if there are own ones.
-    table: OnceBox<Table>,
-}
+pub struct Providers(Arc<Table>);
 
 #[derive(Default)]
 struct Table {
@@ -167,16 +162,31 @@ struct Table {
     mx: HashMap<String, Arc<Provider>>,
 }
 
+impl Default for Providers {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
 impl Providers {
     /// One of the host's with the id of an embedded one replaces it.
     pub fn new(own: Vec<Provider>) -> Self {
-        Self { own: own.into_iter().map(Arc::new).collect(), table: OnceBox::new() }
+        // Most accounts have no rows of their own, and share one table.
+        static EMBEDDED: OnceBox<Arc<Table>> = OnceBox::new();
+        if own.is_empty() {
+            let table = EMBEDDED.get_or_init(|| Box::new(Arc::new(Table::new(embedded().iter()))));
+            return Self(Arc::clone(table));
+        }
+        let own: Vec<_> = own.into_iter().map(Arc::new).collect();
+        let is_replaced = |known: &&Arc<Provider>| own.iter().any(|own| own.id == known.id);
+        let embedded = embedded().iter().filter(|known| !is_replaced(known));
+        Self(Arc::new(Table::new(own.iter().chain(embedded))))
     }
 
     /// The provider whose rules hold for this login. Some share a server: the one that the address belongs to, else the one
     /// whose customers bring their own domains, else the one that proposes this server.
     pub fn of_login(&self, host: &str, username: &str) -> Option<&Provider> {
-        let of_host = self.table().hosts.get(&canonical(host))?;
+        let of_host = self.0.hosts.get(&canonical(host))?;
         let of_address = self.of_address(username);
         let is_of_address = |it: &&Arc<Provider>| of_address.is_some_and(|address| address.id == it.id);
         let is_for_own_domains = |it: &&Arc<Provider>| username.contains('@') && it.domains.is_empty();
@@ -192,7 +202,7 @@ impl Providers {
     /// The provider of an address, by its domain.
     pub fn of_address(&self, address: &str) -> Option<&Provider> {
         let (_, domain) = address.trim().rsplit_once('@')?;
-        self.table().domains.get(&canonical(domain)).map(AsRef::as_ref)
+        self.0.domains.get(&canonical(domain)).map(AsRef::as_ref)
     }
 
     /// The provider where the mail of a domain with this mail server lives.
@@ -201,22 +211,11 @@ impl Providers {
         let host = canonical(host);
         let mut rest = host.as_str();
         loop {
-            if let Some(found) = self.table().mx.get(rest) {
+            if let Some(found) = self.0.mx.get(rest) {
                 return Some(found);
             }
             rest = rest.split_once('.')?.1;
         }
-    }
-
-    fn table(&self) -> &Table {
-        // Most accounts have no rows of their own, and share one table.
-        static EMBEDDED: OnceBox<Table> = OnceBox::new();
-        let table = if self.own.is_empty() { &EMBEDDED } else { &self.table };
-        table.get_or_init(|| {
-            let is_replaced = |known: &&Arc<Provider>| self.own.iter().any(|own| own.id == known.id);
-            let embedded = embedded().iter().filter(|known| !is_replaced(known));
-            Box::new(Table::new(self.own.iter().chain(embedded)))
-        })
     }
 }
 
@@ -248,6 +247,9 @@ impl Table {
 /// Names are compared as they are looked up.
 fn canonical(name: &str) -> String {
     let name = name.trim().trim_end_matches('.');
+    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-')) {
+        return name.to_owned();
+    }
     idna::domain_to_ascii(name).unwrap_or_else(|_| name.to_ascii_lowercase())
 }
 

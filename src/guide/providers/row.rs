@@ -44,11 +44,12 @@ pub fn read(mut row: Object, faults: &mut Faults) -> Option<Provider> {
 }
 
 fn needed<T>(value: Option<T>, row: &Object, key: &str, faults: &mut Faults) -> Option<T> {
-    // One that is there and wrong was told already.
-    let is_told = |place: &str, faults: &Faults| faults.iter().any(|fault| fault.place == place);
-    let place = row.place_of(key);
-    if value.is_none() && !is_told(&place, faults) {
-        faults.push(Fault::program(place, "key_missing"));
+    if value.is_none() {
+        let place = row.place_of(key);
+        // One that is there and wrong was told already.
+        if faults.iter().all(|fault| fault.place != place) {
+            faults.push(Fault::program(place, "key_missing"));
+        }
     }
     value
 }
@@ -61,62 +62,70 @@ fn needed_text(row: &mut Object, key: &'static str, faults: &mut Faults) -> Opti
 /// One of the words that the key takes.
 fn choice<'w>(row: &mut Object, key: &'static str, known: &[&'w str], faults: &mut Faults) -> Option<&'w str> {
     let text = row.text(key, faults)?;
-    word(&text, row.place_of(key), known, faults)
+    word(&text, || row.place_of(key), known, faults)
 }
 
-fn word<'w>(text: &str, place: String, known: &[&'w str], faults: &mut Faults) -> Option<&'w str> {
+fn word<'w>(text: &str, place: impl FnOnce() -> String, known: &[&'w str], faults: &mut Faults) -> Option<&'w str> {
     let found = known.iter().copied().find(|word| *word == text);
     if found.is_none() {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
-        let fault = Fault::program(place, "choice_unknown").with("value", shown);
+        let fault = Fault::program(place(), "choice_unknown").with("value", shown);
         faults.push(fault.with("choices", known.join(", ")));
     }
     found
 }
 
-/// The items of a list with their places.
-fn items(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<(String, Value)> {
-    let list = row.list(key, faults).unwrap_or_default();
-    let place = row.place_of(key);
-    list.into_iter().enumerate().map(|(at, item)| (format!("{place}[{at}]"), item)).collect()
+/// The place of an item; there are thousands of items, and hardly ever one whose place is told.
+fn place_at(row: &Object, key: &str, at: usize) -> String {
+    format!("{}[{at}]", row.place_of(key))
 }
 
-/// The texts of a list, the wrong ones told and left out.
-fn texts(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<(String, String)> {
+/// The texts of a list with their numbers, the wrong ones told and left out.
+fn texts(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<(usize, String)> {
     let mut texts = Vec::new();
-    for (place, item) in items(row, key, faults) {
+    for (at, item) in row.list(key, faults).unwrap_or_default().into_iter().enumerate() {
         match item {
-            Value::String(text) => texts.push((place, text)),
-            _ => faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text")),
+            Value::String(text) => texts.push((at, text)),
+            _ => faults.push(Fault::program(place_at(row, key, at), "wrong_type_expected").with("expected", "text")),
         }
     }
     texts
 }
 
 fn names(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<String> {
-    texts(row, key, faults).into_iter().filter_map(|(place, text)| host_name(&text, place, faults)).collect()
+    let mut names = Vec::new();
+    for (at, text) in texts(row, key, faults) {
+        match host_name(&text) {
+            Some(name) => names.push(name),
+            None => faults.push(Fault::program(place_at(row, key, at), "host_name_invalid")),
+        }
+    }
+    names
 }
 
-fn host_name(text: &str, place: String, faults: &mut Faults) -> Option<String> {
+fn host_name(text: &str) -> Option<String> {
     let name = canonical(text);
     let is_name = (1..=253).contains(&name.len())
         && name.split('.').all(|label| {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         });
-    if is_name || name.parse::<IpAddr>().is_ok() {
-        return Some(name);
-    }
-    faults.push(Fault::program(place, "host_name_invalid"));
-    None
+    (is_name || name.parse::<IpAddr>().is_ok()).then_some(name)
 }
 
 fn servers(row: &mut Object, faults: &mut Faults) -> Vec<Endpoint> {
-    let servers = items(row, "servers", faults);
-    servers.into_iter().filter_map(|(place, item)| server(Object::new(item, place, faults)?, faults)).collect()
+    let list = row.list("servers", faults).unwrap_or_default();
+    let numbered = list.into_iter().enumerate();
+    numbered.filter_map(|(at, item)| server(Object::new(item, place_at(row, "servers", at), faults)?, faults)).collect()
 }
 
 fn server(mut object: Object, faults: &mut Faults) -> Option<Endpoint> {
-    let host = object.text("host", faults).and_then(|text| host_name(&text, object.place_of("host"), faults));
+    let host = object.text("host", faults).and_then(|text| {
+        let name = host_name(&text);
+        if name.is_none() {
+            faults.push(Fault::program(object.place_of("host"), "host_name_invalid"));
+        }
+        name
+    });
     let host = needed(host, &object, "host", faults);
     let port = object.number("port", 1, 65535, faults).and_then(|port| u16::try_from(port).ok());
     let port = needed(port, &object, "port", faults);
@@ -132,16 +141,15 @@ fn server(mut object: Object, faults: &mut Faults) -> Option<Endpoint> {
 }
 
 fn username(row: &mut Object, faults: &mut Faults) -> Username {
-    let place = row.place_of("username");
     match row.take("username") {
         None => Username::Address,
-        Some(Value::String(text)) => match word(&text, place, USERNAMES, faults) {
+        Some(Value::String(text)) => match word(&text, || row.place_of("username"), USERNAMES, faults) {
             Some("local_part") => Username::LocalPart,
             Some("other") => Username::Other,
             _ => Username::Address,
         },
         Some(other) => {
-            let Some(mut object) = Object::new(other, place, faults) else { return Username::Other };
+            let Some(mut object) = Object::new(other, row.place_of("username"), faults) else { return Username::Other };
             let fixed = needed_text(&mut object, "fixed", faults);
             object.end(faults);
             fixed.map_or(Username::Other, Username::Fixed)
@@ -150,7 +158,8 @@ fn username(row: &mut Object, faults: &mut Faults) -> Username {
 }
 
 fn logins(row: &mut Object, faults: &mut Faults) -> Vec<&'static str> {
-    texts(row, "login", faults).into_iter().filter_map(|(place, text)| word(&text, place, LOGINS, faults)).collect()
+    let texts = texts(row, "login", faults);
+    texts.into_iter().filter_map(|(at, text)| word(&text, || place_at(row, "login", at), LOGINS, faults)).collect()
 }
 
 fn limits(row: &mut Object, faults: &mut Faults) -> Limits {
@@ -168,27 +177,28 @@ fn limits(row: &mut Object, faults: &mut Faults) -> Limits {
 
 fn link(row: &mut Object, key: &'static str, faults: &mut Faults) -> Option<String> {
     let text = row.text(key, faults)?;
-    checked_link(text, row.place_of(key), faults)
+    checked_link(text, || row.place_of(key), faults)
 }
 
 /// A link is opened by a click: nothing but a web page may hide behind it.
-fn checked_link(text: String, place: String, faults: &mut Faults) -> Option<String> {
+fn checked_link(text: String, place: impl FnOnce() -> String, faults: &mut Faults) -> Option<String> {
     if text.starts_with("https://") && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Some(text);
     }
-    faults.push(Fault::program(place, "link_invalid"));
+    faults.push(Fault::program(place(), "link_invalid"));
     None
 }
 
 /// A link or `null` for each.
 fn links(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<Option<String>> {
     let mut links = Vec::new();
-    for (place, item) in items(row, key, faults) {
+    for (at, item) in row.list(key, faults).unwrap_or_default().into_iter().enumerate() {
+        let place = || place_at(row, key, at);
         links.push(match item {
             Value::Null => None,
             Value::String(text) => checked_link(text, place, faults),
             _ => {
-                faults.push(Fault::program(place, "wrong_type_expected").with("expected", "a link or null"));
+                faults.push(Fault::program(place(), "wrong_type_expected").with("expected", "a link or null"));
                 None
             }
         });
@@ -211,8 +221,8 @@ fn oauth(row: &mut Object, faults: &mut Faults) {
 
 /// Where the facts are from, and the day when they were looked at: for whoever keeps the rows.
 fn provenance(row: &mut Object, faults: &mut Faults) {
-    for (place, text) in texts(row, "source", faults) {
-        checked_link(text, place, faults);
+    for (at, text) in texts(row, "source", faults) {
+        checked_link(text, || place_at(row, "source", at), faults);
     }
     row.text("checked", faults);
 }
