@@ -192,6 +192,19 @@ mailbutton_reply *mailbutton_button(const mailbutton_account *account,
                                     const char *document_json);
 
 /*
+ Looks at an email before it is sent, and sends nothing: what is probably not meant, such as a mistyped address or a
+ placeholder that nobody filled in, comes as `warnings`, some of them with a proposal. Ready at once, and offline.
+
+ `email_json` and `pdf_len` are those of mailbutton_send_document; the bytes of the PDF are not needed. `pdf_len` is 0
+ where `email_json` names the document's file, or where there is no document yet. What mailbutton_send_document would
+ refuse at once gets the same reply here. Otherwise the status is MAILBUTTON_OK, with warnings or without: what to do
+ about them the program decides, or its user.
+ */
+mailbutton_reply *mailbutton_check_document(const mailbutton_account *account,
+                                            const char *email_json,
+                                            size_t pdf_len);
+
+/*
  Sends a test email and reports each step. Starts at once and runs in the background.
 
  `test_json` may be NULL: the saved settings are tested with an email to the sender's own address. {"settings": {...}}

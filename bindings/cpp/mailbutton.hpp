@@ -232,6 +232,10 @@ public:
     reply settings_get() const { return reply(mailbutton_settings_get(get())); }
     reply settings_clear() const { return reply(mailbutton_settings_clear(get())); }
     reply button(const text& document_json) const { return reply(mailbutton_button(get(), document_json.c_str())); }
+    // `pdf_len`: 0 where the JSON names the document's file, or where there is no document yet.
+    reply check_document(const text& email_json, std::size_t pdf_len = 0) const {
+        return reply(mailbutton_check_document(get(), email_json.c_str(), pdf_len));
+    }
     reply send_test(const text& test_json = nullptr) const {
         return reply(mailbutton_send_test(get(), test_json.c_str()));
     }

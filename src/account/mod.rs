@@ -1,7 +1,8 @@
-//! One set of settings and what can be done with it: the form, saving, testing, sending, the button. It puts the other
-//! rooms together; the C ABI knows this one and `reply`, and nothing behind them.
+//! One set of settings and what can be done with it: the form, saving, the button, checking, testing, sending. It puts
+//! the other rooms together; the C ABI knows this one and `reply`, and nothing behind them.
 
 mod button;
+mod check;
 mod delivery;
 mod fault;
 mod options;
@@ -182,6 +183,14 @@ impl Account {
     pub fn button(&self, document_json: &str) -> Answer {
         match crate::input::parse("document_json", document_json, MAX_JSON) {
             Ok(json) => button::button(self, json),
+            Err(fault) => fault::refuse(&self.texts, &[fault], Status::BadCall),
+        }
+    }
+
+    /// `pdf` is the document's length; 0 where it is a file, or not made yet.
+    pub fn check_document(&self, email_json: &str, pdf: u64) -> Answer {
+        match crate::input::parse("email_json", email_json, MAX_EMAIL_JSON) {
+            Ok(json) => check::document(self, json, pdf).unwrap_or_else(|refusal| refusal),
             Err(fault) => fault::refuse(&self.texts, &[fault], Status::BadCall),
         }
     }

@@ -81,8 +81,13 @@ impl Address {
         self.wire.get(self.at + 1..).unwrap_or_default()
     }
 
-    fn local(&self) -> &str {
+    pub fn local(&self) -> &str {
         self.wire.get(..self.at).unwrap_or_default()
+    }
+
+    /// The same person elsewhere.
+    pub fn at_domain(&self, domain: &str) -> Option<Self> {
+        Self::parse(&format!("{}@{domain}", self.local())).ok()
     }
 
     /// False only for a local part that is not ASCII: such an address needs SMTPUTF8.

@@ -35,10 +35,12 @@ const PDF_HEADER_WITHIN: usize = 1024;
 
 /// Before the bytes are copied, so that an absent document or 2 GB of something else cost nothing.
 pub fn check_pdf(bytes: &[u8]) -> Result<(), Fault> {
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(too_large("pdf"));
-    }
+    check_size(bytes.len() as u64)?;
     check_head("pdf", bytes)
+}
+
+pub fn check_size(pdf: u64) -> Result<(), Fault> {
+    if pdf > MAX_FILE_BYTES { Err(too_large("pdf")) } else { Ok(()) }
 }
 
 fn check_head(place: &str, bytes: &[u8]) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 //! Addresses as people type them: `Name <address>`, and lists of them.
 
+use std::fmt;
+
 use super::{
     MAX_FAULTS,
     address::{Address, AddressProblem},
@@ -14,6 +16,20 @@ pub const MAX_ADDRESSES: usize = 1000;
 pub struct Mailbox {
     pub name: Option<String>,
     pub address: Address,
+}
+
+/// As a person would type it, and as it is read again.
+impl fmt::Display for Mailbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            None => write!(formatter, "{}", self.address),
+            Some(name) if name.contains(['"', '\\', ',', ';', '<', '>']) => {
+                let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+                write!(formatter, "\"{escaped}\" <{}>", self.address)
+            }
+            Some(name) => write!(formatter, "{name} <{}>", self.address),
+        }
+    }
 }
 
 /// `Name <address>`, `"Name" <address>` or the address alone.
@@ -187,6 +203,8 @@ mod tests {
         ];
         for (typed, name) in table {
             assert_eq!(one(typed), (name.map(str::to_owned), "a@b.ro".to_owned()), "{typed}");
+            let mailbox = parse_mailbox("to", typed).unwrap();
+            assert_eq!(parse_mailbox("to", &mailbox.to_string()), Ok(mailbox), "{typed}");
         }
         assert_eq!(one("\"a>b\"@x.ro").1, "\"a>b\"@x.ro");
         assert_eq!(one("N <\"a>b\"@x.ro>").1, "\"a>b\"@x.ro");

@@ -9,7 +9,9 @@ mod header;
 mod mailbox;
 mod markdown;
 mod message;
+mod placeholder;
 mod request;
+mod review;
 mod text;
 
 #[cfg(test)]
@@ -18,10 +20,11 @@ mod tests;
 pub use address::{Address, looks_like_address};
 pub use content::{Content, Data, Encoding, Piece, Reader, encode_base64};
 pub use disk::{FileOnDisk, FileProblem, Reading};
-pub use files::{File, check_pdf};
+pub use files::{File, check_pdf, check_size};
 pub use mailbox::{Mailbox, parse_mailboxes};
 pub use message::{Message, Recipient, Role, Sender, compose, random, recipients};
 pub use request::Email;
+pub use review::{Warning, is_unread, review};
 pub use text::{check_header_text, file_name_for};
 
 /// More faults than this help nobody to mend an email, and a hostile list could make a fault of each of its items.

@@ -173,6 +173,26 @@ pub unsafe extern "C" fn mailbutton_button(
     })
 }
 
+/// Looks at an email before it is sent, and sends nothing: what is probably not meant, such as a mistyped address or a
+/// placeholder that nobody filled in, comes as `warnings`, some of them with a proposal. Ready at once, and offline.
+///
+/// `email_json` and `pdf_len` are those of mailbutton_send_document; the bytes of the PDF are not needed. `pdf_len` is 0
+/// where `email_json` names the document's file, or where there is no document yet. What mailbutton_send_document would
+/// refuse at once gets the same reply here. Otherwise the status is MAILBUTTON_OK, with warnings or without: what to do
+/// about them the program decides, or its user.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailbutton_check_document(
+    account: Option<&mailbutton_account>,
+    email_json: *const c_char,
+    pdf_len: usize,
+) -> Box<mailbutton_reply> {
+    with(account, |account, arguments| {
+        // SAFETY: header rule 2.
+        let email = unsafe { arguments.needed("email_json", email_json) }?;
+        Ok(account.check_document(email, u64::try_from(pdf_len).unwrap_or(u64::MAX)))
+    })
+}
+
 /// Sends a test email and reports each step. Starts at once and runs in the background.
 ///
 /// `test_json` may be NULL: the saved settings are tested with an email to the sender's own address. {"settings": {...}}

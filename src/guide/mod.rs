@@ -1,6 +1,7 @@
 //! Turns what happened into words: the texts that people read, the facts about providers, and for each way to fail the
 //! sentence and the advice. It knows nothing of forms, stores or the C ABI.
 
+mod mistyped;
 mod problems;
 mod providers;
 mod texts;
@@ -8,6 +9,7 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
+pub use mistyped::meant;
 pub use problems::{Problem, Refused, Situation, explain};
 pub use providers::{AppPassword, Endpoint, Limits, Provider, Providers};
 pub use texts::{BadText, Catalogue, Locale, Texts, WhyBadText, read_catalogue};

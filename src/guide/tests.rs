@@ -155,6 +155,8 @@ fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     }
     let pushed = sources["form/check.rs"].split("warnings.push((").skip(1);
     add("warning-", &pushed.map(|rest| literals(rest)[1]).collect::<Vec<_>>());
+    let warnings = sources.values().flat_map(|code| code.split("Warning::new(").skip(1));
+    add("check-", &warnings.filter_map(|rest| literals(rest.split(')').next()?).pop()).collect::<Vec<_>>());
     add("button-", &literals_after(&sources["form/render.rs"], "button(texts, "));
     let render = &sources["form/render.rs"];
     add("help-password-", &literals(between(render, "match provider.app_password", "AppPassword::Unknown")));
@@ -213,7 +215,7 @@ fn every_word_that_a_text_names_is_given() {
             "help" => vec![&sources["form/render.rs"]],
             "steps" => vec![&sources["form/provider.rs"]],
             "call" if rest != "faults" => vec![&sources["ffi/arguments.rs"]],
-            "fault" => {
+            "fault" | "check" => {
                 let code = format!("\"{}\"", rest.split('-').next().unwrap());
                 sources.values().filter(|text| text.contains(&code)).map(String::as_str).collect()
             }

@@ -16,6 +16,7 @@ static void with_json(const mailbutton_account *account, const char *json, const
     EXPECT(mailbutton_form(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_settings_set(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_button(account, json), MAILBUTTON_BAD_CALL, reason, part);
+    EXPECT(mailbutton_check_document(account, json, PDF_LENGTH), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_send_test(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_send_document(account, json, PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL, reason, part);
 }
@@ -35,6 +36,7 @@ static void null_account(void)
     EXPECT(mailbutton_open("{}", NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     EXPECT(mailbutton_open(NULL, NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     EXPECT(mailbutton_send_document(NULL, NULL, NULL, 0), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
+    EXPECT(mailbutton_check_document(NULL, NULL, 0), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     EXPECT(mailbutton_send_test(NULL, NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     mailbutton_free(NULL);
 }
@@ -46,6 +48,8 @@ static void null_texts(void)
     EXPECT(mailbutton_settings_set(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "settings_json is NULL");
     EXPECT(mailbutton_button(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "document_json is NULL");
     EXPECT(mailbutton_send_test(account, NULL), MAILBUTTON_BAD_SETTINGS, "not_configured", "not set up");
+    EXPECT(mailbutton_check_document(account, NULL, PDF_LENGTH), MAILBUTTON_BAD_CALL, "null_argument",
+           "email_json is NULL");
     EXPECT(mailbutton_send_document(account, NULL, PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL, "null_argument",
            "email_json is NULL");
     mailbutton_free(account);
@@ -128,6 +132,8 @@ static void unknown_keys(void)
            "Is reference meant?");
     EXPECT(mailbutton_send_test(account, "{\"setings\": {}}"), MAILBUTTON_BAD_CALL, "bad_argument",
            "Is settings meant?");
+    EXPECT(mailbutton_check_document(account, "{\"subjct\": \"a\"}", 0), MAILBUTTON_BAD_CALL, "bad_argument",
+           "Is subject meant?");
     EXPECT(mailbutton_send_document(account, "{\"subjct\": \"a\"}", PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL,
            "bad_argument", "subjct: There is no such key. Is subject meant?");
     refused_open("{\"stor\": \"a\"}", "bad_argument", "Is store meant?");

@@ -28,11 +28,16 @@ static void end_sent(int messages)
     server_stop(server);
 }
 
+/* What cannot be sent is refused alike when it is only looked at. */
+static mailbutton_reply *check_json(const char *email) { return mailbutton_check_document(account, email, PDF_LENGTH); }
+
 static mailbutton_reply *send_json(const char *email) { return mailbutton_send_document(account, email, PDF, PDF_LENGTH); }
 
 static void refused(const char *email, const char *key, const char *code)
 {
-    EXPECT(send_json(email), MAILBUTTON_BAD_EMAIL, "bad_email", format("{\"key\":\"%s\",\"code\":\"%s\"", key, code));
+    const char *part = format("{\"key\":\"%s\",\"code\":\"%s\"", key, code);
+    EXPECT(send_json(email), MAILBUTTON_BAD_EMAIL, "bad_email", part);
+    EXPECT(check_json(email), MAILBUTTON_BAD_EMAIL, "bad_email", part);
 }
 
 static void addresses(void)
@@ -79,6 +84,38 @@ static void empty_subject(void)
     CHECK_TEXT(server_newest(server), "\r\nSubject: \r\n");
     EXPECT(send_json("{\"to\": \"bogdan@example.test\"}"), MAILBUTTON_OK, "accepted", "\"outcome\":");
     end_sent(2);
+}
+
+static void warned(const char *email, const char *key, const char *code, const char *proposal)
+{
+    EXPECT(check_json(email), MAILBUTTON_OK, "checked", format("{\"key\":\"%s\",\"code\":\"%s\"", key, code));
+    EXPECT(check_json(email), MAILBUTTON_OK, "checked", format("\"proposal\":%s}", proposal));
+}
+
+static void warnings(void)
+{
+    static const char good[] = "{\"to\": \"ion@gmail.com\", \"subject\": \"Factura 7\", \"body\": \"Atașat.\"}";
+    const char *path = temporary("Factura 9.pdf");
+    begin();
+    EXPECT(check_json(good), MAILBUTTON_OK, "checked", "\"warnings\":[]");
+    warned("{\"to\": \"Ion <ion@gmial.com>\"}", "to[0]", "address_mistyped", "\"Ion <ion@gmail.com>\"");
+    warned("{\"to\": \"a@b.ro\", \"cc\": \"A@b.ro\"}", "cc[0]", "recipient_twice", "null");
+    warned("{\"to\": \"a@b.ro\", \"document\": {\"file_name\": \"Factura 7.pdf\"}}", "subject", "no_subject", "\"Factura 7\"");
+    warned("{\"to\": \"a@b.ro\"}", "body", "no_body", "null");
+    warned("{\"to\": \"a@b.ro\", \"subject\": \"Factura {numar}\"}", "subject", "placeholder", "null");
+    /* The document as a file, and not made yet. */
+    write_file(path, "%PDF-1.4\n%%EOF\n");
+    EXPECT(mailbutton_check_document(account, format("{\"to\": \"a@b.ro\", \"document\": {\"path\": \"%s\"}}", path), 0),
+           MAILBUTTON_OK, "checked", "\"proposal\":\"Factura 9\"");
+    EXPECT(mailbutton_check_document(account, good, 0), MAILBUTTON_OK, "checked", "\"warnings\":[]");
+    EXPECT(check_json(format("{\"to\": \"a@b.ro\", \"document\": {\"path\": \"%s\"}}", path)), MAILBUTTON_BAD_CALL,
+           "bad_argument", "document.path: Either the bytes of the PDF or the path of its file can be given");
+    EXPECT(mailbutton_check_document(account, good, ((size_t)1 << 30) + 1), MAILBUTTON_BAD_EMAIL, "bad_email",
+           "{\"key\":\"pdf\",\"code\":\"files_too_large\"");
+    EXPECT(mailbutton_check_document(account, good, (size_t)-1), MAILBUTTON_BAD_EMAIL, "bad_email", "files_too_large");
+    EXPECT(mailbutton_settings_clear(account), MAILBUTTON_OK, "cleared", "");
+    EXPECT(check_json(good), MAILBUTTON_BAD_SETTINGS, "not_configured", "not set up");
+    end_unsent();
 }
 
 static void no_pdf(void)
@@ -198,6 +235,6 @@ static void nobody_listens(void)
 
 const struct test email_tests[] = {
     TEST(addresses), TEST(separator_at_the_end), TEST(ten_thousand_recipients), TEST(empty_subject),
-    TEST(no_pdf), TEST(document_of_a_file), TEST(attachments), TEST(all_is_sent), TEST(tests_are_sent), TEST(endings), TEST(nobody_listens),
+    TEST(warnings), TEST(no_pdf), TEST(document_of_a_file), TEST(attachments), TEST(all_is_sent), TEST(tests_are_sent), TEST(endings), TEST(nobody_listens),
     {NULL, NULL},
 };

@@ -85,6 +85,15 @@ static void sends_from_every_container() {
     std::filesystem::remove(path);
 }
 
+static void checks_before_sending() {
+    fixture f(ACCEPTS);
+    const mb::reply checked = f.account.check_document(R"({"to": "ion@gmial.com"})", pdf.size());
+    CHECK(checked.wait() == mb::status::ok && checked.json().find(R"("proposal":"ion@gmail.com")") != std::string_view::npos);
+    CHECK(f.account.check_document(email).reason() == "checked");
+    CHECK(f.account.check_document("{}").wait() == mb::status::bad_email);
+    CHECK(server_connections(f.server) == 0);
+}
+
 static void errors_carry_what_was_said() {
     try {
         mb::account account(R"({"stor": "a"})");
@@ -179,6 +188,7 @@ int main() {
 #define RUN(test) run(#test, test)
     RUN(versions);
     RUN(sends_from_every_container);
+    RUN(checks_before_sending);
     RUN(errors_carry_what_was_said);
     RUN(nul_is_refused);
     RUN(owners_move);

@@ -20,6 +20,7 @@ for name, result, arguments in (
     ("settings_clear", c_void_p, [c_void_p]),
     ("button", c_void_p, [c_void_p, c_char_p]),
     ("send_test", c_void_p, [c_void_p, c_char_p]),
+    ("check_document", c_void_p, [c_void_p, c_char_p, c_size_t]),
     ("send_document", c_void_p, [c_void_p, c_char_p, c_char_p, c_size_t]),
     ("reply_wait", c_int32, [c_void_p, c_int32, c_void_p, c_void_p]),
     ("reply_json", c_char_p, [c_void_p]),
@@ -74,6 +75,9 @@ class Account:
 
     def send_test(self, test=None):
         return finish(library.mailbutton_send_test(self.account, text(test)))
+
+    def check_document(self, email, pdf=PDF):
+        return finish(library.mailbutton_check_document(self.account, text(email), len(pdf)))
 
     def send_document(self, email, pdf=PDF):
         if "path" in email.get("document", {}):

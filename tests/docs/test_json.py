@@ -54,6 +54,8 @@ def test_the_library_takes_what_goes_in(block, tmp_path, monkeypatch):
             assert reply["reason"] == "connection_refused", reply
             return
         else:
+            if call == "check_document":
+                account.settings_set(SETTINGS)
             reply = getattr(account, call)(given)
         assert reply["status_name"] == ("BAD_SETTINGS" if mark == "wrong" else "OK"), reply
 
@@ -140,6 +142,12 @@ def real_partly(tmp_path):
         return account.send_document({"to": "bogdan@example.test", "cc": "unknown@example.test", "partial": True})
 
 
+def real_check(tmp_path):
+    with memory() as account:
+        account.settings_set(SETTINGS)
+        return account.check_document(given("check_document"))
+
+
 def real_http(tmp_path):
     with relay() as account:
         return account.send_document({"to": "ion@example.com", "idempotency_key": "k"})
@@ -152,6 +160,7 @@ REAL = {
     "form, address": offline("form", "form, address"),
     "settings_get": offline("settings_get"),
     "button": offline("button", "button"),
+    "check_document": real_check,
     "send_test, accepted": real_test("accepted"),
     "send_test, login refused": real_test("login_refused", password="wrong"),
     "send_test, certificate": real_test("certificate_untrusted", certificate="self_signed"),
@@ -222,8 +231,9 @@ def test_a_member_that_is_not_known_is_an_error():
     with Account({"stor": "x"}) as account:
         assert account.opened["errors"][0]["code"] == "unknown_key_near"
     with memory() as account:
-        for call in ("form", "settings_set", "button", "send_test", "send_document"):
-            reply = getattr(account, call)({"nonsense_at_all": 1, **({"to": "a@b.ro"} if call == "send_document" else {})})
+        for call in ("form", "settings_set", "button", "check_document", "send_test", "send_document"):
+            needed = {"to": "a@b.ro"} if call in ("check_document", "send_document") else {}
+            reply = getattr(account, call)({"nonsense_at_all": 1, **needed})
             assert (reply["status_name"], reply["errors"][0]["code"]) == ("BAD_CALL", "unknown_key"), (call, reply)
         assert account.settings_set({**SETTINGS, "sender_name": None})["reason"] == "saved"
 

@@ -108,6 +108,11 @@ def test_codes_are_blamed_on_whom_the_tables_blame():
     assert said["input"] - person == set()
 
 
+def test_codes_of_checks():
+    real = re.findall(r'Warning::new\([^()]*"(\w+)"\)', everything())
+    same((words(row[0])[0] for row in table("json.md", "warning")), real)
+
+
 def test_codes_of_advice():
     catalogue = json.loads((ROOT / "src" / "guide" / "problems.json").read_text())
     lists = [*catalogue["groups"].values(), *(row["advice"] for row in catalogue["problems"])]

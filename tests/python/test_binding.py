@@ -188,6 +188,7 @@ def test_a_closed_account_says_so(account):
         account.__enter__,
         lambda: account.settings_set({}),
         lambda: account.button({}),
+        lambda: account.check_document(email()),
         lambda: account.send_document(email(), PDF),
     ]
     for call in calls:
@@ -253,11 +254,12 @@ def test_closing_while_others_wait_is_safe():
 RAW = """
 import ctypes, json, os
 library = ctypes.CDLL(os.environ["MAILBUTTON_LIBRARY"])
-names = ["form", "settings_set", "settings_get", "settings_clear", "button", "send_test", "send_document", "open"]
+names = ["form", "settings_set", "settings_get", "settings_clear", "button", "check_document", "send_test"]
+names += ["send_document", "open"]
 for name in names:
     function = getattr(library, "mailbutton_" + name)
     function.restype = ctypes.c_void_p
-    function.argtypes = [ctypes.c_void_p] * (4 if name == "send_document" else 2)
+    function.argtypes = [ctypes.c_void_p] * {"send_document": 4, "check_document": 3}.get(name, 2)
 library.mailbutton_reply_json.restype = ctypes.c_char_p
 for name in ("reply_json", "reply_cancel", "reply_free", "free"):
     getattr(library, "mailbutton_" + name).argtypes = [ctypes.c_void_p]

@@ -119,6 +119,16 @@ class Account:
         """The Email button of a document, and the email that it begins with."""
         return _answer(_library.button(self._open(), _encode(document)))
 
+    def check_document(self, email: Json, pdf: Any = None) -> Reply:
+        """Looks at an email before it is sent: `warnings` of what is probably not meant. Nothing is sent.
+
+        `pdf` is what `send_document` takes; without it the document counts as not made yet.
+        """
+        if pdf is None or isinstance(pdf, os.PathLike):
+            given = _encode(email) if pdf is None else _with_file(email, pdf)
+            return _answer(_library.check_document(self._open(), given, 0))
+        return _answer(_library.check_document(self._open(), _encode(email), _library.Buffer(pdf).len))
+
     def start_test(
         self,
         settings: Optional[Json] = None,
@@ -139,9 +149,7 @@ class Account:
         it is until the end.
         """
         if isinstance(pdf, os.PathLike):
-            document = {**(email.get("document") or {}), "path": os.fsdecode(pdf)}
-            given = _encode({**email, "document": document})
-            return Job(_library.send_document(self._open(), given, None, 0))
+            return Job(_library.send_document(self._open(), _with_file(email, pdf), None, 0))
         given = _encode(email)
         data = _library.Buffer(pdf)
         return Job(_library.send_document(self._open(), given, data.buf, data.len))
@@ -385,6 +393,11 @@ def _read(pointer: _library.ReplyPointer) -> Reply:
 
 def _encode(value: Optional[Json]) -> Optional[bytes]:
     return None if value is None else json.dumps(value, default=_plain).encode("ascii")
+
+
+def _with_file(email: Json, path: Path) -> Optional[bytes]:
+    document = {**(email.get("document") or {}), "path": os.fsdecode(path)}
+    return _encode({**email, "document": document})
 
 
 def _plain(value: object) -> object:

@@ -80,6 +80,7 @@ settings_set = _function("mailbutton_settings_set", ReplyPointer, c_void_p, c_ch
 settings_get = _function("mailbutton_settings_get", ReplyPointer, c_void_p)
 settings_clear = _function("mailbutton_settings_clear", ReplyPointer, c_void_p)
 button = _function("mailbutton_button", ReplyPointer, c_void_p, c_char_p)
+check_document = _function("mailbutton_check_document", ReplyPointer, c_void_p, c_char_p, c_size_t)
 send_test = _function("mailbutton_send_test", ReplyPointer, c_void_p, c_char_p)
 send_document = _function("mailbutton_send_document", ReplyPointer, c_void_p, c_char_p, c_void_p, c_size_t)
 reply_wait = _function("mailbutton_reply_wait", c_int32, c_void_p, c_int32, ProgressCallback, c_void_p)

@@ -339,6 +339,15 @@ button-closing =
     مع أطيب التحيات،
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = يبدو أن العنوان { $address } غير صحيح. هل المقصود { $meant }؟
+check-recipient_twice = العنوان { $address } مكرّر بين المستلمين.
+check-no_subject = ليس للرسالة موضوع.
+check-no_body = ليس في الرسالة نص.
+check-placeholder = يبدو أن { $placeholder } حقل لم يُملأ.
+check-no_reply_to = تصل الردود على هذه الرسالة إلى { $sender }، حيث لا يقرؤها أحد على الأرجح. أدخل عنوانًا للرد.
+
 ## The test mail
 
 test_subject = رسالة تجريبية من { $program }

@@ -335,6 +335,15 @@ button-closing =
     Mit freundlichen Grüßen
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } stimmt vermutlich nicht. Ist { $meant } gemeint?
+check-recipient_twice = { $address } steht zweimal unter den Empfängern.
+check-no_subject = Die E-Mail hat keinen Betreff.
+check-no_body = Die E-Mail hat keinen Text.
+check-placeholder = { $placeholder } sieht nach einem Platzhalter aus, der nicht ausgefüllt wurde.
+check-no_reply_to = Antworten auf diese E-Mail gehen an { $sender }, wo sie wahrscheinlich niemand liest. Geben Sie eine Antwortadresse ein.
+
 ## The test mail
 
 test_subject = Test-E-Mail von { $program }

@@ -335,6 +335,15 @@ button-closing =
     Kind regards,
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } does not look like the right address. Is { $meant } meant?
+check-recipient_twice = { $address } is among the recipients twice.
+check-no_subject = The email has no subject.
+check-no_body = The email has no text.
+check-placeholder = { $placeholder } looks like a placeholder that was not filled in.
+check-no_reply_to = Replies to this email go to { $sender }, where probably nobody reads them. Enter an address for replies.
+
 ## The test mail
 
 test_subject = Test email from { $program }

@@ -335,6 +335,15 @@ button-closing =
     Saludos cordiales,
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } no parece la dirección correcta. ¿Se trata de { $meant }?
+check-recipient_twice = { $address } está dos veces entre los destinatarios.
+check-no_subject = El correo no tiene asunto.
+check-no_body = El correo no tiene texto.
+check-placeholder = { $placeholder } parece un campo que quedó sin rellenar.
+check-no_reply_to = Las respuestas a este correo llegan a { $sender }, donde probablemente nadie las lee. Escriba una dirección de respuesta.
+
 ## The test mail
 
 test_subject = Correo de prueba de { $program }

@@ -335,6 +335,15 @@ button-closing =
     Cordialement,
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } n’est sans doute pas la bonne adresse. S’agit-il de { $meant } ?
+check-recipient_twice = { $address } figure deux fois parmi les destinataires.
+check-no_subject = L’e-mail n’a pas d’objet.
+check-no_body = L’e-mail n’a pas de texte.
+check-placeholder = { $placeholder } ressemble à un champ qui n’a pas été rempli.
+check-no_reply_to = Les réponses à cet e-mail arrivent à { $sender }, où personne ne les lit probablement. Saisissez une adresse de réponse.
+
 ## The test mail
 
 test_subject = E-mail de test envoyé par { $program }

@@ -335,6 +335,15 @@ button-closing =
     Cordiali saluti
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } non sembra l'indirizzo giusto. Si tratta di { $meant }?
+check-recipient_twice = { $address } compare due volte tra i destinatari.
+check-no_subject = L'email non ha un oggetto.
+check-no_body = L'email non ha un testo.
+check-placeholder = { $placeholder } sembra un campo rimasto da compilare.
+check-no_reply_to = Le risposte a questa email arrivano a { $sender }, dove probabilmente nessuno le legge. Inserisca un indirizzo per le risposte.
+
 ## The test mail
 
 test_subject = Email di prova da { $program }

@@ -335,6 +335,15 @@ button-closing =
     Met vriendelijke groet,
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } lijkt niet het juiste adres. Is { $meant } bedoeld?
+check-recipient_twice = { $address } staat twee keer bij de ontvangers.
+check-no_subject = De e-mail heeft geen onderwerp.
+check-no_body = De e-mail heeft geen tekst.
+check-placeholder = { $placeholder } lijkt op een invulveld dat niet is ingevuld.
+check-no_reply_to = Antwoorden op deze e-mail gaan naar { $sender }, waar waarschijnlijk niemand ze leest. Vul een antwoordadres in.
+
 ## The test mail
 
 test_subject = Testmail van { $program }

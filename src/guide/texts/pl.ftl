@@ -337,6 +337,15 @@ button-closing =
     Z poważaniem
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = Adres { $address } wygląda na nieprawidłowy. Czy chodzi o { $meant }?
+check-recipient_twice = Adres { $address } występuje wśród odbiorców dwa razy.
+check-no_subject = Wiadomość nie ma tematu.
+check-no_body = Wiadomość nie ma treści.
+check-placeholder = { $placeholder } wygląda na pole, które nie zostało wypełnione.
+check-no_reply_to = Odpowiedzi na tę wiadomość trafiają na adres { $sender }, gdzie prawdopodobnie nikt ich nie czyta. Podaj adres do odpowiedzi.
+
 ## The test mail
 
 test_subject = Wiadomość testowa z programu { $program }

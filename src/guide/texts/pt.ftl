@@ -335,6 +335,15 @@ button-closing =
     Cordialmente,
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } não parece o endereço certo. Trata-se de { $meant }?
+check-recipient_twice = { $address } aparece duas vezes entre os destinatários.
+check-no_subject = O e-mail não tem assunto.
+check-no_body = O e-mail não tem texto.
+check-placeholder = { $placeholder } parece um campo que ficou por preencher.
+check-no_reply_to = As respostas a este e-mail vão para { $sender }, onde provavelmente ninguém as lê. Insira um endereço de resposta.
+
 ## The test mail
 
 test_subject = E-mail de teste de { $program }

@@ -336,6 +336,15 @@ button-closing =
     Cu stimă,
     { $sender }
 
+## Before an email is sent: what may not be meant
+
+check-address_mistyped = { $address } nu pare adresa corectă. Este vorba de { $meant }?
+check-recipient_twice = { $address } apare de două ori printre destinatari.
+check-no_subject = E-mailul nu are subiect.
+check-no_body = E-mailul nu are text.
+check-placeholder = { $placeholder } pare un câmp care nu a fost completat.
+check-no_reply_to = Răspunsurile la acest e-mail ajung la { $sender }, unde probabil nu le citește nimeni. Introduceți o adresă pentru răspunsuri.
+
 ## The test mail
 
 test_subject = E-mail de test de la { $program }
