@@ -60,6 +60,7 @@ class Aiosmtpd(Server):
 
     kind = "aiosmtpd"
     all_mechanisms = ("PLAIN", "LOGIN")
+    wrongs = ("other_sender", "full_mailbox")
 
     def __init__(
         self, login_required=True, smtputf8=True, mechanisms=("PLAIN", "LOGIN"), **options
@@ -124,6 +125,8 @@ class Aiosmtpd(Server):
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         self._note(f"MAIL {address} {' '.join(options)}")
+        if self.wrong == "other_sender" and address == self.user:
+            return f"553 5.7.1 <{address}>: Sender address rejected: not owned by the user"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -133,6 +136,8 @@ class Aiosmtpd(Server):
         self._note(f"RCPT {address} {' '.join(options)}: {'known' if known else 'unknown'}")
         if not known:
             return "550 5.1.1 No such user here"
+        if self.wrong == "full_mailbox" and address.lower() == self.recipients[1]:
+            return "552 5.2.2 Mailbox is full"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 OK"

@@ -77,11 +77,20 @@ class Server:
     unknown_recipient = UNKNOWN_RECIPIENT
     port_plain = None
     login_without_tls = False
+    # The wrong configurations that it can have.
+    wrongs = ("no_login", "no_tls", "other_sender", "full_mailbox")
     # All that it can be told to offer, the ones that a client should prefer first.
     all_mechanisms = ()
 
-    def __init__(self, certificate="good", certificates=None, max_size=10 * 1024 * 1024):
-        """`certificate` names a leaf of `Certificates`; `certificates` shares a CA."""
+    def __init__(self, certificate="good", certificates=None, max_size=10 * 1024 * 1024, wrong=None):
+        """`certificate` names a leaf of `Certificates`; `certificates` shares a CA.
+
+        `wrong` is a configuration that administrators get wrong: "no_login" (nobody can log in), "no_tls" (the port
+        for STARTTLS does not offer it), "other_sender" (the user may not send from the user's own address),
+        "full_mailbox" (that of the second recipient).
+        """
+        assert wrong is None or wrong in self.wrongs, wrong
+        self.wrong = wrong
         self.certificates = certificates
         self.certificate = certificate
         self.max_size = max_size

@@ -19,7 +19,7 @@ base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log/dovecot
 hostname = {name}
-ssl = required
+ssl = {tls}
 ssl_cert = <{certificate}
 ssl_key = <{key}
 auth_mechanisms = {mechanisms}
@@ -64,6 +64,7 @@ class Dovecot(ProcessServer):
     """Dovecot in front of an `Aiosmtpd` of its own.
 
     Or of `relay`, any server with a plain port that asks for no login; the messages are those the relay got.
+    It is the relay that does not take a sender or a recipient; Dovecot passes its words on.
 
     It takes a connection from its own machine for secure: it lets clients log in without
     TLS, so it cannot show that a client insists on STARTTLS.
@@ -100,7 +101,10 @@ class Dovecot(ProcessServer):
     def _start(self):
         if self.own_relay:
             self.relay = Aiosmtpd(
-                login_required=False, certificates=self.certificates, max_size=self.max_size
+                login_required=False,
+                certificates=self.certificates,
+                max_size=self.max_size,
+                wrong=self.wrong if self.wrong in ("other_sender", "full_mailbox") else None,
             ).__enter__()
         super()._start()
 
@@ -127,13 +131,16 @@ class Dovecot(ProcessServer):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def _config(self, nobody):
+        # Without any it does not start. This one is for clients with a certificate of their own.
+        mechanisms = ("EXTERNAL",) if self.wrong == "no_login" else self.mechanisms
         return CONFIG.format(
             address=ADDRESS,
             folder=self.folder,
             name=self.name,
             certificate=self.identity.certificate,
             key=self.identity.key,
-            mechanisms=" ".join(self.mechanisms).lower(),
+            mechanisms=" ".join(mechanisms).lower(),
+            tls="no" if self.wrong == "no_tls" else "required",
             uid=nobody.pw_uid,
             gid=nobody.pw_gid,
             relay_port=self.relay.port_plain,
@@ -141,6 +148,10 @@ class Dovecot(ProcessServer):
             port_starttls=self.port_starttls,
             port_tls=self.port_tls,
         )
+
+    def _ports(self):
+        # Without TLS there is none on the other port either.
+        return [(port, tls) for port, tls in super()._ports() if not (tls and self.wrong == "no_tls")]
 
     def messages(self):
         return self.relay.messages()

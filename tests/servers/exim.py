@@ -27,7 +27,7 @@ local_interfaces = {address}
 daemon_startup_retries = 0
 daemon_smtp_ports = {port_starttls} : {port_tls}
 tls_on_connect_ports = {port_tls}
-tls_advertise_hosts = *
+tls_advertise_hosts = {tls_for}
 tls_certificate = {certificate}
 tls_privatekey = {key}
 auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
@@ -41,11 +41,11 @@ acl_smtp_data = acl_data
 
 begin acl
 acl_mail:
-  deny message = 530 5.7.0 Authentication required
+{deny_sender}  deny message = 530 5.7.0 Authentication required
        !authenticated = *
   accept
 acl_rcpt:
-  deny message = relay not permitted
+{deny_recipient}  deny message = relay not permitted
        !domains = {domain}
   deny message = unknown user
        !local_parts = {local_parts}
@@ -68,6 +68,15 @@ maildir:
   maildir_format
   directory = {folder}/mail/$local_part_data
   return_path_add
+"""
+
+DENY_SENDER = """\
+  deny message = Sender address $sender_address does not belong to $authenticated_id
+       senders = {user}
+"""
+DENY_RECIPIENT = """\
+  deny message = 552 5.2.2 Mailbox is full
+       local_parts = {full}
 """
 
 AUTHENTICATORS = {
@@ -130,8 +139,13 @@ class Exim(MaildirServer):
     def _config(self):
         # Exim would expand a password written as it is.
         login = {"user": self.user, "password": b64encode(self.password.encode()).decode()}
+        mechanisms = () if self.wrong == "no_login" else self.mechanisms
+        full = self.recipients[1].partition("@")[0]
         return CONFIG.format(
-            authenticators="".join(AUTHENTICATORS[name].format(**login) for name in self.mechanisms),
+            authenticators="".join(AUTHENTICATORS[name].format(**login) for name in mechanisms),
+            tls_for="" if self.wrong == "no_tls" else "*",
+            deny_sender=DENY_SENDER.format(user=self.user) if self.wrong == "other_sender" else "",
+            deny_recipient=DENY_RECIPIENT.format(full=full) if self.wrong == "full_mailbox" else "",
             name=self.name,
             exim=self.program,
             folder=self.folder,

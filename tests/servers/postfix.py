@@ -60,8 +60,23 @@ smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 """
 
+# What is added to main.cf; the last word of a parameter counts.
+WRONG = {
+    "no_login": "smtpd_sasl_auth_enable = no\n",
+    "other_sender": """\
+smtpd_sender_login_maps = inline:{{ {{ {user} = office@{domain} }} }}
+smtpd_sender_restrictions = reject_sender_login_mismatch
+""",
+    # The words are those of Dovecot, which many a Postfix asks about it.
+    "full_mailbox": """\
+smtpd_recipient_restrictions =
+    check_recipient_access inline:{{ {{ {full} = 552 5.2.2 <{full}> Quota exceeded (mailbox for user is full) }} }},
+    permit_sasl_authenticated, reject
+""",
+}
+
 MASTER_CF = """\
-{address}:{port_starttls} inet n - n - - smtpd
+{address}:{port_starttls} inet n - n - - smtpd{options_starttls}
 {address}:{port_tls} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -127,7 +142,7 @@ class Postfix(MaildirServer):
 
     def _main_cf(self):
         nobody = pwd.getpwnam("nobody")
-        return MAIN_CF.format(
+        main_cf = MAIN_CF.format(
             folder=self.folder,
             name=self.name,
             domain=DOMAIN,
@@ -138,10 +153,15 @@ class Postfix(MaildirServer):
             certificate=self.identity.certificate,
             key=self.identity.key,
         )
+        wrong = WRONG.get(self.wrong, "")
+        return main_cf + wrong.format(user=self.user, domain=DOMAIN, full=self.recipients[1])
 
     def _master_cf(self):
         return MASTER_CF.format(
-            address=ADDRESS, port_starttls=self.port_starttls, port_tls=self.port_tls
+            address=ADDRESS,
+            port_starttls=self.port_starttls,
+            port_tls=self.port_tls,
+            options_starttls=" -o smtpd_tls_security_level=none" if self.wrong == "no_tls" else "",
         )
 
     def _make_folders(self):

@@ -1,0 +1,77 @@
+"""Real servers that their administrators have set up wrongly: the report says what is the matter, where, and what to do."""
+
+import mailbutton
+import pytest
+from servers import RECIPIENTS, SERVERS
+from support import PDF, email, make_pdf, smtp_settings
+
+USER, FULL, _ = RECIPIENTS
+
+# What is wrong, and what is said about it: exception, reason, step, first advice.
+TOLD = {
+    "no_login": (mailbutton.LoginRefused, "login_not_offered", "login", "check_host_and_port"),
+    "no_tls": (mailbutton.NotSecure, "tls_not_offered", "tls", "try_465"),
+    "other_sender": (mailbutton.Refused, "sender_refused", "sender", "check_sender"),
+    "full_mailbox": (mailbutton.Refused, "recipient_refused", "recipient", "check_recipient"),
+}
+# Where a server says it in its own way: Dovecot always offers some login, and Postfix judges the sender when it hears of
+# the recipient.
+OWN = {
+    ("dovecot", "no_login"): (mailbutton.LoginRefused, "login_unsupported", "login", "ask_provider"),
+    ("postfix", "other_sender"): (mailbutton.Refused, "recipient_refused", "recipient", "check_sender"),
+}
+
+
+def cases():
+    for kind, server in sorted(SERVERS.items()):
+        for wrong in server.wrongs:
+            yield pytest.param(kind, wrong, OWN.get((kind, wrong), TOLD[wrong]), id=f"{kind}-{wrong}")
+
+
+@pytest.fixture
+def wrong_account(start_server, certificates):
+    """An account for a server of this kind with this wrong configuration."""
+    opened = []
+
+    def get(kind, **wrong):
+        server = start_server(kind, certificates=certificates, **wrong).__enter__()
+        account = mailbutton.open(ca_file=server.ca_file, program_name="Ledger")
+        opened.append((server, account))
+        account.settings_set(smtp_settings(server))
+        return server, account
+
+    yield get
+    for server, account in opened:
+        account.close()
+        server.__exit__(None, None, None)
+
+
+def failure(expected, call):
+    with pytest.raises(mailbutton.Error) as caught:
+        call()
+    error = caught.value
+    kind, reason, step, advice = expected
+    told = (type(error), error.reason, error.reply["step"], error.advice[0]["code"])
+    assert told == (kind, reason, step, advice), error.reply
+    return error
+
+
+@pytest.mark.parametrize(("kind", "wrong", "expected"), cases())
+def test_a_wrong_configuration_is_explained(wrong_account, kind, wrong, expected):
+    server, account = wrong_account(kind, wrong=wrong)
+    send = lambda: account.send_document(email(to=FULL), PDF)  # noqa: E731
+    error = failure(expected, send)
+    assert error.message
+    # It is said in the words of the server, too, where the server has said anything.
+    if expected[1] in ("sender_refused", "recipient_refused"):
+        assert error.reply["server"]["code"] // 100 == 5
+    assert server.messages() == []
+
+
+@pytest.mark.parametrize("kind", sorted(SERVERS))
+def test_a_small_size_limit_is_told_with_both_sizes(wrong_account, kind):
+    server, account = wrong_account(kind, max_size=20_000)
+    expected = (mailbutton.Refused, "too_large", "sender", "make_smaller")
+    error = failure(expected, lambda: account.send_document(email(), make_pdf(30_000)))
+    assert error.reply["size"]["limit"] == 20_000 < error.reply["size"]["bytes"]
+    assert server.messages() == []
