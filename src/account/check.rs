@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::email::{self, Address, Email, Warning};
+use crate::email::{self, Address, Email, Encoding, Warning};
 use crate::form::{Route, Settings};
-use crate::guide::{self, Texts};
+use crate::guide::{self, Providers, Texts};
 use crate::input::Faults;
 use crate::reply::{Answer, Status};
+use crate::transport::smtp::{Server, Submission};
 
 use super::delivery::Delivery;
 use super::{Account, fault};
@@ -22,9 +23,11 @@ pub fn document(account: &Account, json: Value, pdf: u64) -> Result<Answer, Answ
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
     let settings = account.settings(&texts)?;
-    let warnings: Vec<_> = warnings(&email, &settings).iter().map(|warning| told(&texts, warning)).collect();
-    // Some faults show only when the message is put together.
-    Delivery::new(settings.as_ref().clone(), email).map_err(|fault| refuse(&[fault]))?;
+    let mut warnings = warnings(&account.providers, &email, &settings);
+    // Some faults show only when the message is put together, and so does its size.
+    let delivery = Delivery::new(settings.as_ref().clone(), email).map_err(|fault| refuse(&[fault]))?;
+    warnings.extend(over_limits(&account.providers, &delivery, pdf));
+    let warnings: Vec<_> = warnings.iter().map(|warning| told(&texts, warning)).collect();
     Ok(Answer::ok("checked").with("warnings", warnings))
 }
 
@@ -37,10 +40,11 @@ fn told(texts: &Texts, warning: &Warning) -> Value {
     })
 }
 
-fn warnings(email: &Email, settings: &Settings) -> Vec<Warning> {
+fn warnings(providers: &Providers, email: &Email, settings: &Settings) -> Vec<Warning> {
     let mut warnings = email::review(email, guide::meant);
-    if let Route::Smtp { sender, .. } = &settings.route {
+    if let Route::Smtp { server, sender } = &settings.route {
         warnings.extend(nobody_replies(email, settings, sender));
+        warnings.extend(elsewhere(providers, server, sender));
     }
     warnings
 }
@@ -50,11 +54,46 @@ fn nobody_replies(email: &Email, settings: &Settings, sender: &Address) -> Optio
     is_lost.then(|| Warning::new("reply_to", "no_reply_to").with("sender", sender.to_string()))
 }
 
+/// Whoever gets such an email sees that the sender's provider did not send it, and many refuse it as forged.
+fn elsewhere(providers: &Providers, server: &Server, sender: &Address) -> Option<Warning> {
+    let own = providers.of_address(sender.as_str())?;
+    let other = providers.of_login(&server.host, sender.as_str())?;
+    if own.is_one_with(other) {
+        return None;
+    }
+    let is_username = server.login.as_ref().filter(|login| login.username == sender.as_str());
+    let place = is_username.map_or("email_address", |_| "username");
+    let warning = Warning::new(place, "other_provider")
+        .with("sender", sender.to_string())
+        .with("provider", &own.name)
+        .with("other", &other.name);
+    Some(warning)
+}
+
+/// What the server would refuse in the end, known before it is asked.
+fn over_limits(providers: &Providers, delivery: &Delivery, pdf: u64) -> Vec<Warning> {
+    let Delivery::Smtp(Submission { server, message, .. }) = delivery else { return Vec::new() };
+    let Some(provider) = providers.of_login(&server.host, message.sender.as_str()) else { return Vec::new() };
+    let size = message.content.size(Encoding::Base64) + email::encoded_size(pdf);
+    let count = message.recipients.len() as u64;
+    let too_large = provider.limits.bytes.filter(|limit| size > *limit).map(|limit| {
+        let (size, limit) = (guide::megabytes(size.div_ceil(100_000)), guide::megabytes(limit / 100_000));
+        Warning::new("document", "over_size_limit").with("size", size).with("limit", limit)
+    });
+    let too_many = provider.limits.recipients.filter(|limit| count > *limit).map(|limit| {
+        let warning = Warning::new("to", "over_recipient_limit");
+        warning.with("number", count.to_string()).with("limit", limit.to_string())
+    });
+    too_large.into_iter().chain(too_many).map(|warning| warning.with("provider", &provider.name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::transport::Trust;
+    use crate::transport::smtp::Security;
 
     const PEOPLE: &[&str] = &[
         "Ștefan Țuțea",
@@ -200,7 +239,7 @@ mod tests {
     fn warned(account: &Account, email: &Value) -> Vec<Value> {
         let Ok(email) = Email::from_json(email.clone(), None) else { panic!("refused: {email}") };
         let Ok(settings) = account.settings(&account.texts) else { panic!("no settings") };
-        warnings(&email, &settings).iter().map(|warning| told(&account.texts, warning)).collect()
+        warnings(&account.providers, &email, &settings).iter().map(|warning| told(&account.texts, warning)).collect()
     }
 
     #[test]
@@ -214,6 +253,44 @@ mod tests {
         for text in SENTENCES {
             let told = warned(&account, &email("ion@alfa.ro", "a", text));
             assert!(told.is_empty(), "{text}: {told:?}");
+        }
+    }
+
+    /// Each provider with each of its addresses and servers.
+    #[test]
+    fn no_provider_is_elsewhere_at_home() {
+        let providers = Providers::default();
+        let rows: Vec<Value> = serde_json::from_str(include_str!("../guide/providers.json")).unwrap();
+        let mut pairs = 0;
+        for row in &rows {
+            let texts = |key: &str, of: fn(&Value) -> &Value| -> Vec<String> {
+                let items = row[key].as_array().into_iter().flatten();
+                items.map(|item| of(item).as_str().unwrap().to_owned()).collect()
+            };
+            for host in texts("servers", |server| &server["host"]) {
+                for domain in texts("domains", |domain| domain) {
+                    let server = Server { host: host.clone(), ..server() };
+                    let sender = Address::parse(&format!("ana@{domain}")).unwrap();
+                    assert_eq!(elsewhere(&providers, &server, &sender), None, "{sender} through {host}");
+                    pairs += 1;
+                }
+            }
+        }
+        assert!(pairs > 300, "{pairs}");
+        let stranger = Address::parse("ana@yahoo.com").unwrap();
+        let found = elsewhere(&providers, &Server { host: "smtp.gmail.com".to_owned(), ..server() }, &stranger);
+        assert_eq!(found.unwrap().code, "other_provider");
+    }
+
+    fn server() -> Server {
+        Server {
+            host: String::new(),
+            port: 587,
+            security: Security::StartTls,
+            trust: Trust::Authorities,
+            login: None,
+            allow_insecure_login: false,
+            chunks_well: false,
         }
     }
 

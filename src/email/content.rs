@@ -291,7 +291,8 @@ fn fetch(raw: &[u8]) {
     std::hint::black_box(raw.iter().step_by(CACHE_LINE).fold(0, |all, byte| all ^ byte));
 }
 
-fn encoded_size(raw: u64) -> u64 {
+/// The lines of base64 that a file of this size becomes.
+pub fn encoded_size(raw: u64) -> u64 {
     raw.div_ceil(3) * 4 + raw.div_ceil(LINE_RAW as u64) * CRLF.len() as u64
 }
 

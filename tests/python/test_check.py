@@ -2,7 +2,7 @@
 
 import mailbutton
 import pytest
-from support import PDF, HttpServer
+from support import PDF, HttpServer, make_pdf
 
 SETTINGS = {"smtp_host": "smtp.firm.example", "smtp_port": 587, "username": "ana@firm.example", "password": "secret"}
 GOOD = {"to": "Ion Țepeș <ion@gmail.com>", "subject": "Factura 7", "body": "Bună ziua,\n\natașat găsiți factura."}
@@ -98,6 +98,52 @@ def test_replies_to_nobody(sender):
         assert warnings(account, reply_to="office@firm.example") == []
     with opened(username=sender, different_reply_to=True, reply_to="office@firm.example") as account:
         assert warnings(account) == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "host", "key"),
+    [
+        ({"username": "ana@yahoo.com"}, "smtp.gmail.com", "username"),
+        ({"username": "ana@gmail.com"}, "smtp.office365.com", "username"),
+        ({"username": "apikey", "email_address": "ana@gmx.de"}, "smtp.sendgrid.net", "email_address"),
+    ],
+)
+def test_a_sender_of_another_provider(sender, host, key):
+    with opened(smtp_host=host, **sender) as account:
+        assert warnings(account) == [(key, "other_provider", None)]
+
+
+@pytest.mark.parametrize(
+    ("sender", "host"),
+    [
+        ("ana@gmail.com", "smtp.gmail.com"),
+        ("ana@googlemail.com", "smtp-relay.gmail.com"),
+        ("ana@firm.example", "smtp.gmail.com"),
+        ("ana@hotmail.com", "smtp.office365.com"),
+        ("ana@gmail.com", "mail.isp.example"),
+        ("ana@zoho.com", "smtp.zoho.eu"),
+        ("ana@gmx.com", "mail.gmx.net"),
+    ],
+)
+def test_a_sender_of_the_same_house(sender, host):
+    with opened(smtp_host=host, username=sender) as account:
+        assert warnings(account) == []
+
+
+def test_limits_of_the_provider():
+    row = {"id": "own", "name": "Own Mail", "servers": [{"host": "mail.own.example", "port": 587, "security": "starttls"}]}
+    row |= {"app_password": "unknown", "limits": {"recipients": 3, "bytes": 20_000}}
+    options = {"program_name": "Ledger", "providers": [row]}
+    copies = {"send_copy": True, "copy_to": "archive@firm.example"}
+    with mailbutton.open(**options) as account:
+        account.settings_set({**SETTINGS, **copies, "smtp_host": "mail.own.example"})
+        assert warnings(account, cc="a@b.ro") == []
+        assert warnings(account, cc="a@b.ro, c@d.ro") == [("to", "over_recipient_limit", None)]
+        assert account.check_document(GOOD, make_pdf(13_000))["warnings"] == []
+        (warning,) = account.check_document(GOOD, make_pdf(14_500))["warnings"]
+        assert (warning["key"], warning["code"]) == ("document", "over_size_limit")
+        more = {"attachments": [{"base64": "a" * 20_000, "file_name": "a.bin"}]}
+        assert warnings(account, **more) == [("document", "over_size_limit", None)]
 
 
 def test_what_would_be_refused_is_refused_alike(account, tmp_path):

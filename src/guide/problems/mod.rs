@@ -153,7 +153,6 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("proxy", situation.proxy.unwrap_or_default().to_owned()),
         ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
         ("step", situation.step.map_or("start", Step::code).to_owned()),
-        // Rounded apart, so that a size a little over the limit does not read as the same number.
         ("size", megabytes(size.div_ceil(100_000))),
         ("limit", megabytes(limit / 100_000)),
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
@@ -166,6 +165,7 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn megabytes(tenths: u64) -> String {
+/// Of tenths of them: a size is rounded up, and a limit down, so that they never read as the same number.
+pub fn megabytes(tenths: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }

@@ -141,6 +141,19 @@ impl Provider {
         }
     }
 
+    /// Two names of one house: they have a server, the mail servers of their domains, or the name in common, or the other's
+    /// servers are named after a domain of this one's.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        let is_below = |name: &str, domain: &str| name == domain || name.ends_with(&format!(".{domain}"));
+        let are_near = |one: &String, two: &String| is_below(one, two) || is_below(two, one);
+        let hosts = || other.servers.iter().map(|server| &server.host);
+        let house = |provider: &Self| provider.name.split(' ').next().map(str::to_lowercase);
+        house(self) == house(other)
+            || self.servers.iter().any(|server| hosts().any(|host| server.host == *host))
+            || self.domains.iter().any(|domain| hosts().any(|host| is_below(host, domain)))
+            || self.mx.iter().chain(&self.domains).any(|one| other.mx.iter().any(|two| are_near(one, two)))
+    }
+
     /// The username that belongs to an address; an empty address is none.
     pub fn username(&self, address: &str) -> Option<String> {
         match &self.username {

@@ -346,6 +346,9 @@ check-recipient_twice = العنوان { $address } مكرّر بين المست
 check-no_subject = ليس للرسالة موضوع.
 check-no_body = ليس في الرسالة نص.
 check-placeholder = يبدو أن { $placeholder } حقل لم يُملأ.
+check-other_provider = العنوان { $sender } تابع للمزوّد { $provider }، لكن الرسالة تمرّ عبر { $other }: خوادم كثيرة تعدّ مثل هذه الرسائل مزوّرة. أرسل عبر { $provider }، أو من عنوان آخر.
+check-over_size_limit = حجم الرسالة { $size }، والحد الأقصى لدى { $provider } هو { $limit }. صغّر حجم المرفقات، أو أرسل رابطًا بدلًا منها.
+check-over_recipient_limit = عدد مستلمي الرسالة: { $number }، والحد الأقصى لدى { $provider } هو { $limit }. أرسلها إلى بعضهم في كل مرة.
 check-no_reply_to = تصل الردود على هذه الرسالة إلى { $sender }، حيث لا يقرؤها أحد على الأرجح. أدخل عنوانًا للرد.
 
 ## The test mail

@@ -342,6 +342,9 @@ check-recipient_twice = { $address } steht zweimal unter den Empfängern.
 check-no_subject = Die E-Mail hat keinen Betreff.
 check-no_body = Die E-Mail hat keinen Text.
 check-placeholder = { $placeholder } sieht nach einem Platzhalter aus, der nicht ausgefüllt wurde.
+check-other_provider = { $sender } ist eine Adresse von { $provider }, aber die E-Mail geht über { $other }: Viele Server halten solche E-Mails für gefälscht. Senden Sie über { $provider } oder von einer anderen Adresse.
+check-over_size_limit = Die E-Mail hat { $size }, und { $provider } nimmt höchstens { $limit } an. Verkleinern Sie die Anhänge, oder senden Sie stattdessen einen Link.
+check-over_recipient_limit = Die E-Mail hat { $number } Empfänger, und { $provider } erlaubt höchstens { $limit }. Senden Sie sie nacheinander an jeweils einige davon.
 check-no_reply_to = Antworten auf diese E-Mail gehen an { $sender }, wo sie wahrscheinlich niemand liest. Geben Sie eine Antwortadresse ein.
 
 ## The test mail

@@ -342,6 +342,9 @@ check-recipient_twice = { $address } is among the recipients twice.
 check-no_subject = The email has no subject.
 check-no_body = The email has no text.
 check-placeholder = { $placeholder } looks like a placeholder that was not filled in.
+check-other_provider = { $sender } is an address of { $provider }, but the email goes through { $other }: many servers take such emails for forged. Send through { $provider }, or from another address.
+check-over_size_limit = The email has { $size }, and { $provider } takes { $limit } at most. Make the attachments smaller, or send a link instead.
+check-over_recipient_limit = The email has { $number } recipients, and { $provider } takes { $limit } at most. Send it to some of them at a time.
 check-no_reply_to = Replies to this email go to { $sender }, where probably nobody reads them. Enter an address for replies.
 
 ## The test mail

@@ -342,6 +342,9 @@ check-recipient_twice = { $address } está dos veces entre los destinatarios.
 check-no_subject = El correo no tiene asunto.
 check-no_body = El correo no tiene texto.
 check-placeholder = { $placeholder } parece un campo que quedó sin rellenar.
+check-other_provider = { $sender } es una dirección de { $provider }, pero el correo sale a través de { $other }: muchos servidores toman esos correos por falsos. Envíe a través de { $provider } o desde otra dirección.
+check-over_size_limit = El correo ocupa { $size }, y el máximo de { $provider } es { $limit }. Reduzca el tamaño de los archivos adjuntos o envíe en su lugar un enlace.
+check-over_recipient_limit = El correo tiene { $number } destinatarios, y el máximo de { $provider } es { $limit }. Envíelo por partes, a unos cuantos cada vez.
 check-no_reply_to = Las respuestas a este correo llegan a { $sender }, donde probablemente nadie las lee. Escriba una dirección de respuesta.
 
 ## The test mail

@@ -342,6 +342,9 @@ check-recipient_twice = { $address } figure deux fois parmi les destinataires.
 check-no_subject = L’e-mail n’a pas d’objet.
 check-no_body = L’e-mail n’a pas de texte.
 check-placeholder = { $placeholder } ressemble à un champ qui n’a pas été rempli.
+check-other_provider = { $sender } est une adresse de { $provider }, mais l’e-mail passe par { $other } : beaucoup de serveurs prennent de tels e-mails pour des faux. Envoyez par { $provider }, ou depuis une autre adresse.
+check-over_size_limit = L’e-mail fait { $size }, et { $provider } accepte { $limit } au maximum. Réduisez la taille des pièces jointes, ou envoyez plutôt un lien.
+check-over_recipient_limit = L’e-mail a { $number } destinataires, et { $provider } en accepte { $limit } au maximum. Envoyez-le à quelques-uns d’entre eux à la fois.
 check-no_reply_to = Les réponses à cet e-mail arrivent à { $sender }, où personne ne les lit probablement. Saisissez une adresse de réponse.
 
 ## The test mail

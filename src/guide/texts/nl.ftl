@@ -342,6 +342,9 @@ check-recipient_twice = { $address } staat twee keer bij de ontvangers.
 check-no_subject = De e-mail heeft geen onderwerp.
 check-no_body = De e-mail heeft geen tekst.
 check-placeholder = { $placeholder } lijkt op een invulveld dat niet is ingevuld.
+check-other_provider = { $sender } is een adres van { $provider }, maar de e-mail gaat via { $other }: veel servers zien zulke e-mails als vervalst. Verzend via { $provider }, of vanaf een ander adres.
+check-over_size_limit = De e-mail is { $size }, en { $provider } neemt hoogstens { $limit } aan. Maak de bijlagen kleiner, of verzend in plaats daarvan een link.
+check-over_recipient_limit = De e-mail heeft { $number } ontvangers, en { $provider } neemt er hoogstens { $limit } aan. Verzend de e-mail aan een deel van hen tegelijk.
 check-no_reply_to = Antwoorden op deze e-mail gaan naar { $sender }, waar waarschijnlijk niemand ze leest. Vul een antwoordadres in.
 
 ## The test mail

@@ -344,6 +344,9 @@ check-recipient_twice = Adres { $address } występuje wśród odbiorców dwa raz
 check-no_subject = Wiadomość nie ma tematu.
 check-no_body = Wiadomość nie ma treści.
 check-placeholder = { $placeholder } wygląda na pole, które nie zostało wypełnione.
+check-other_provider = Adres { $sender } należy do dostawcy { $provider }, a wiadomość wychodzi przez { $other }: wiele serwerów uznaje takie wiadomości za sfałszowane. Wyślij ją przez { $provider } lub z innego adresu.
+check-over_size_limit = Wiadomość ma { $size }, a { $provider } przyjmuje najwyżej { $limit }. Zmniejsz załączniki lub wyślij zamiast nich link.
+check-over_recipient_limit = Liczba odbiorców wiadomości to { $number }, a { $provider } przyjmuje najwyżej { $limit }. Wysyłaj ją po kolei do części z nich.
 check-no_reply_to = Odpowiedzi na tę wiadomość trafiają na adres { $sender }, gdzie prawdopodobnie nikt ich nie czyta. Podaj adres do odpowiedzi.
 
 ## The test mail

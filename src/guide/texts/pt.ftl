@@ -342,6 +342,9 @@ check-recipient_twice = { $address } aparece duas vezes entre os destinatários.
 check-no_subject = O e-mail não tem assunto.
 check-no_body = O e-mail não tem texto.
 check-placeholder = { $placeholder } parece um campo que ficou por preencher.
+check-other_provider = { $sender } é um endereço de { $provider }, mas o e-mail segue por { $other }: muitos servidores consideram falsos esses e-mails. Envie por { $provider } ou a partir de outro endereço.
+check-over_size_limit = O e-mail tem { $size }, e { $provider } aceita no máximo { $limit }. Reduza o tamanho dos anexos ou envie em vez disso um link.
+check-over_recipient_limit = O e-mail tem { $number } destinatários, e { $provider } aceita no máximo { $limit }. Envie-o por partes, a alguns de cada vez.
 check-no_reply_to = As respostas a este e-mail vão para { $sender }, onde provavelmente ninguém as lê. Insira um endereço de resposta.
 
 ## The test mail

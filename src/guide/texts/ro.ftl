@@ -343,6 +343,9 @@ check-recipient_twice = { $address } apare de două ori printre destinatari.
 check-no_subject = E-mailul nu are subiect.
 check-no_body = E-mailul nu are text.
 check-placeholder = { $placeholder } pare un câmp care nu a fost completat.
+check-other_provider = { $sender } este o adresă de la { $provider }, dar e-mailul pleacă prin { $other }: multe servere consideră false asemenea e-mailuri. Trimiteți prin { $provider } sau de la altă adresă.
+check-over_size_limit = E-mailul are { $size }, iar { $provider } acceptă cel mult { $limit }. Micșorați atașamentele sau trimiteți în schimb un link.
+check-over_recipient_limit = Sunt prea mulți destinatari pentru un singur e-mail: { $number }, iar { $provider } acceptă cel mult { $limit }. Trimiteți-l pe rând, câte unei părți dintre ei.
 check-no_reply_to = Răspunsurile la acest e-mail ajung la { $sender }, unde probabil nu le citește nimeni. Introduceți o adresă pentru răspunsuri.
 
 ## The test mail
