@@ -1,15 +1,15 @@
 /*
  * What a program does with mailbutton, on a terminal instead of in windows. examples/demo/run starts it.
  *
- *   demo smtp PORT STORE PDF PHOTO    settings, test, save, and an invoice through a mail server
- *   demo http URL TOKEN PDF PHOTO     the same invoice through an HTTP relay
+ *   demo smtp PORT CA STORE PDF PHOTO       settings, test, save, and an invoice through a mail server
+ *   demo http URL TOKEN PDF PHOTO           the same invoice through an HTTP relay
+ *   demo repairs CA PORT GMAIL_PORT PORT    three failures of a test, and how each of them is mended
  */
 #include "mailbutton.h"
 
 #include "json.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum { COLUMNS = 100, BAR = 60 };
@@ -168,10 +168,25 @@ static void show_typing(const mailbutton_account *account, const char *host)
     mailbutton_reply_free(reply);
 }
 
+/* A button, and what it fills into the form. */
+static void show_patch(const char *patch)
+{
+    const char *key, *comma = "";
+    printf("     ( Do this ) fills in");
+    for (key = json_first(patch); key; key = json_next(json_value(key))) {
+        char *value = json_copy(json_value(key));
+        const char *shown = *value == '"' ? json_text(value) : value;
+        printf("%s %s: %.11s%s", comma, json_text(key), shown, strlen(shown) > 11 ? "..." : "");
+        comma = ",";
+        free(value);
+    }
+    putchar('\n');
+}
+
 static void show_failure(const char *json)
 {
     int number = 0;
-    const char *advice, *key;
+    const char *advice;
     say(2, "  %s", json_text(json_at(json, "message")));
     if (json_is(json_at(json, "server"), "{"))
         say(2, "  The server's own words: \"%ld %s %s\"", json_number(json_at(json, "server.code")),
@@ -183,12 +198,25 @@ static void show_failure(const char *json)
     for (advice = json_first(json_at(json, "advice")); advice; advice = json_next(advice)) {
         say(5, "  %d. %s", ++number, json_text(json_at(advice, "text")));
         if (json_is(json_at(advice, "patch"), "{"))
-            printf("     ( Do this ) fills in");
-        for (key = json_first(json_at(advice, "patch")); key; key = json_next(json_space(json_space(json_end(key)) + 1)))
-            printf(" %s", json_text(key));
-        if (json_is(json_at(advice, "patch"), "{"))
-            putchar('\n');
+            show_patch(json_at(advice, "patch"));
+        if (json_is(json_at(advice, "link"), "\""))
+            printf("     %s\n", json_text(json_at(advice, "link")));
     }
+}
+
+/* What the form shows of the provider that it has recognised. */
+static void show_provider(const mailbutton_account *account, const char *values)
+{
+    mailbutton_reply *reply = mailbutton_form(account, values);
+    const char *provider = json_at(expect(MAILBUTTON_OK, reply, NULL), "form.provider"), *step;
+    int number = 0;
+    printf("  The form shows the steps of %s:\n", json_text(json_at(provider, "name")));
+    for (step = json_first(json_at(provider, "steps")); step; step = json_next(step)) {
+        say(5, "  %d. %s", ++number, json_text(json_at(step, "text")));
+        if (json_is(json_at(step, "link"), "\""))
+            printf("     %s\n", json_text(json_at(step, "link")));
+    }
+    mailbutton_reply_free(reply);
 }
 
 static void show_steps(const char *json)
@@ -232,6 +260,28 @@ static void save(const mailbutton_account *account, const char *settings)
     mailbutton_reply_free(reply);
 }
 
+/* A test that fails, the first advice that a click can follow, and the test after the click. */
+static void repair(const mailbutton_account *account, int32_t failure, const char *settings)
+{
+    mailbutton_reply *failed, *repaired;
+    const char *advice = json_first(json_at(test(account, failure, settings, &failed), "advice"));
+    char *mended;
+    show_failure(mailbutton_reply_json(failed));
+    while (advice && !json_is(json_at(advice, "patch"), "{"))
+        advice = json_next(advice);
+    if (!advice) {
+        fprintf(stderr, "demo: there is no advice with a patch\n");
+        exit(1);
+    }
+    mended = json_merge(settings, json_at(advice, "patch"));
+    printf("  The user clicks on ( Do this ), and the program tests again:\n");
+    test(account, MAILBUTTON_OK, mended, &repaired);
+    say(2, "  %s", mailbutton_reply_message(repaired));
+    free(mended);
+    mailbutton_reply_free(failed);
+    mailbutton_reply_free(repaired);
+}
+
 /* The button's email as the user leaves it: the file's name and a photo are added, the rest stays as it was. */
 static char *press_button(const mailbutton_account *account, const char *photo, int is_shown)
 {
@@ -257,6 +307,27 @@ static char *press_button(const mailbutton_account *account, const char *photo, 
     return whole;
 }
 
+/* Warnings, and the proposals that the user takes. The email that this gives is to be freed. */
+static char *check_invoice(const mailbutton_account *account, char *email)
+{
+    mailbutton_reply *reply = mailbutton_check_document(account, email, 0);
+    const char *json = expect(MAILBUTTON_OK, reply, NULL), *warning;
+    char patch[1024], *mended;
+    for (warning = json_first(json_at(json, "warnings")); warning; warning = json_next(warning)) {
+        const char *proposal = json_at(warning, "proposal");
+        say(4, "  ! %s", json_text(json_at(warning, "message")));
+        if (!json_is(proposal, "\"") || strcmp(json_text(json_at(warning, "key")), "cc[0]"))
+            continue;
+        printf("    ( Use %s )\n", json_text(proposal));
+        snprintf(patch, sizeof patch, "{\"cc\": [%.*s]}", (int)(json_end(proposal) - proposal), proposal);
+        mended = json_merge(email, patch);
+        free(email);
+        email = mended;
+    }
+    mailbutton_reply_free(reply);
+    return email;
+}
+
 static void send_invoice(const mailbutton_account *account, const char *email, const char *path)
 {
     static uint8_t pdf[1 << 20];
@@ -276,22 +347,21 @@ static void send_invoice(const mailbutton_account *account, const char *email, c
     mailbutton_reply_free(reply);
 }
 
-static void by_smtp(int port, const char *store, const char *pdf, const char *photo)
+static void by_smtp(int port, const char *ca, const char *store, const char *pdf, const char *photo)
 {
     static const char form[] =
-        "{\"smtp_host\": \"%s\", \"smtp_port\": %d, \"username\": \"facturi@livada.example\", \"password\": \"%s\","
-        " \"sender_name\": \"Livada Mare SRL\"%s}";
-    char options[1024], settings[1024], accepted[512];
+        "{\"smtp_host\": \"%s\", \"smtp_port\": %d, \"username\": \"facturi@livada.example\","
+        " \"password\": \"mere ionatan 7\", \"sender_name\": \"Livada Mare SRL\"}";
+    char options[2048], settings[1024], *email, *copied;
     mailbutton_reply *reply;
     mailbutton_account *account;
-    const char *json, *patch;
-    char *copy, *email;
+    const char *json;
 
-    snprintf(options, sizeof options, "{\"store\": \"%s\", \"program_name\": \"Demo Books\"}", store);
+    snprintf(options, sizeof options, "{\"store\": \"%s\", \"ca_file\": \"%s\", \"program_name\": \"Demo Books\"}", store, ca);
     account = open_account(options);
 
     heading("The email settings form, as its user has filled it in. One field has a mistake");
-    snprintf(settings, sizeof settings, form, "https://localhost", port, "not the password", "");
+    snprintf(settings, sizeof settings, form, "https://localhost", port);
     show_form(account, settings);
 
     heading("The server's field, checked at each keystroke");
@@ -299,25 +369,8 @@ static void by_smtp(int port, const char *store, const char *pdf, const char *ph
     show_typing(account, "localhost:587");
     show_typing(account, "localhost");
 
-    heading("The mistake is mended. Test email settings: nobody vouches for this server's certificate");
-    snprintf(settings, sizeof settings, form, "localhost", port, "not the password", "");
-    json = test(account, MAILBUTTON_NOT_SECURE, settings, &reply);
-    show_failure(json);
-    patch = json_at(json_first(json_at(json, "advice")), "patch");
-    copy = json_copy(patch);
-    copy[strlen(copy) - 1] = 0;
-    snprintf(accepted, sizeof accepted, ", %s", copy + 1);
-    free(copy);
-    mailbutton_reply_free(reply);
-
-    heading("The user accepts the certificate. Test again: the password is wrong");
-    snprintf(settings, sizeof settings, form, "localhost", port, "not the password", accepted);
-    json = test(account, MAILBUTTON_LOGIN_REFUSED, settings, &reply);
-    show_failure(json);
-    mailbutton_reply_free(reply);
-
-    heading("Test with the right password");
-    snprintf(settings, sizeof settings, form, "localhost", port, "mere ionatan 7", accepted);
+    heading("The mistake is mended. Test email settings");
+    snprintf(settings, sizeof settings, form, "localhost", port);
     json = test(account, MAILBUTTON_OK, settings, &reply);
     show_steps(json);
     printf("  %s\n", json_text(json_at(json, "message")));
@@ -329,7 +382,12 @@ static void by_smtp(int port, const char *store, const char *pdf, const char *ph
     heading("The Email button of an invoice");
     email = press_button(account, photo, 1);
 
-    heading("The user adds a photo and presses Send");
+    heading("The user adds a photo, and a second recipient in a hurry. The email is checked before it is sent");
+    copied = json_merge(email, "{\"cc\": [\"Maria Pop <maria.pop@gmial.com>\"]}");
+    free(email);
+    email = check_invoice(account, copied);
+
+    heading("The user takes the proposal and presses Send");
     send_invoice(account, email, pdf);
     free(email);
     mailbutton_free(account);
@@ -356,17 +414,85 @@ static void by_http(const char *url, const char *token, const char *pdf, const c
     mailbutton_free(account);
 }
 
+/* A server of the user's own, or one that plays Gmail: the row replaces the one that mailbutton has of it. */
+static mailbutton_account *open_trusting(const char *ca, const char *providers)
+{
+    char options[2048];
+    snprintf(options, sizeof options, "{\"program_name\": \"Demo Books\", \"ca_file\": \"%s\"%s}", ca, providers);
+    return open_account(options);
+}
+
+static void repair_mode(const char *ca, int port)
+{
+    mailbutton_account *account = open_trusting(ca, "");
+    char settings[512];
+    heading("Failure 1: the port and the encryption do not belong together");
+    printf("  Set: server localhost, port %d, encryption TLS from the start\n", port);
+    snprintf(settings, sizeof settings, "{\"smtp_host\": \"localhost\", \"smtp_port\": %d, \"smtp_security\": \"tls\","
+             " \"username\": \"facturi@livada.example\", \"password\": \"mere ionatan 7\"}", port);
+    repair(account, MAILBUTTON_NOT_SECURE, settings);
+    mailbutton_free(account);
+}
+
+static void repair_password(const char *ca, int port)
+{
+    static const char form[] = "{\"smtp_host\": \"localhost\", \"smtp_port\": %d, \"username\": \"livada.mare@gmail.com\"}";
+    char providers[1024], settings[512], *entered;
+    mailbutton_account *account;
+    mailbutton_reply *reply;
+
+    heading("Failure 2: Gmail, with the password that its user signs in with on the web");
+    snprintf(providers, sizeof providers, ", \"providers\": [{\"id\": \"gmail\", \"name\": \"Gmail\", \"domains\": [\"gmail.com\"],"
+             " \"servers\": [{\"host\": \"localhost\", \"port\": %d, \"security\": \"starttls\"}], \"username\": \"address\","
+             " \"login\": [\"app_password\"], \"app_password\": \"required\","
+             " \"app_password_page\": \"https://myaccount.google.com/apppasswords\","
+             " \"steps\": [\"https://myaccount.google.com/security\", \"https://myaccount.google.com/apppasswords\", null]}]", port);
+    account = open_trusting(ca, providers);
+    snprintf(settings, sizeof settings, form, port);
+    printf("  Set: server localhost, which plays smtp.gmail.com, username livada.mare@gmail.com\n");
+    entered = json_merge(settings, "{\"password\": \"mere ionatan 7\"}");
+    show_failure(test(account, MAILBUTTON_LOGIN_REFUSED, entered, &reply));
+    free(entered);
+    mailbutton_reply_free(reply);
+
+    show_provider(account, settings);
+    printf("  The user makes an app password, enters it, and tests again:\n");
+    entered = json_merge(settings, "{\"password\": \"abcd efgh ijkl mnop\"}");
+    test(account, MAILBUTTON_OK, entered, &reply);
+    say(2, "  %s", mailbutton_reply_message(reply));
+    free(entered);
+    mailbutton_reply_free(reply);
+    mailbutton_free(account);
+}
+
+static void repair_certificate(int port)
+{
+    mailbutton_account *account = open_account("{\"program_name\": \"Demo Books\"}");
+    char settings[512];
+    heading("Failure 3: the user's own server, whose certificate nobody vouches for");
+    printf("  Set: server localhost, port %d, encryption automatic\n", port);
+    snprintf(settings, sizeof settings, "{\"smtp_host\": \"localhost\", \"smtp_port\": %d,"
+             " \"username\": \"facturi@livada.example\", \"password\": \"mere ionatan 7\"}", port);
+    repair(account, MAILBUTTON_NOT_SECURE, settings);
+    mailbutton_free(account);
+}
+
 int main(int argc, char **argv)
 {
     if (mailbutton_abi_version() != MAILBUTTON_ABI_VERSION) {
         fprintf(stderr, "demo: this library is not the one that the demo was built for\n");
         return 1;
     }
-    if (argc == 6 && !strcmp(argv[1], "smtp"))
-        by_smtp(atoi(argv[2]), argv[3], argv[4], argv[5]);
-    else if (argc == 6 && !strcmp(argv[1], "http"))
+    if (argc == 7 && !strcmp(argv[1], "smtp")) {
+        by_smtp(atoi(argv[2]), argv[3], argv[4], argv[5], argv[6]);
+    } else if (argc == 6 && !strcmp(argv[1], "http")) {
         by_http(argv[2], argv[3], argv[4], argv[5]);
-    else
+    } else if (argc == 6 && !strcmp(argv[1], "repairs")) {
+        repair_mode(argv[2], atoi(argv[3]));
+        repair_password(argv[2], atoi(argv[4]));
+        repair_certificate(atoi(argv[5]));
+    } else {
         return 2;
+    }
     return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef DEMO_JSON_H
 #define DEMO_JSON_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,35 @@ static char *json_copy(const char *value)
     if (copy && value)
         memcpy(copy, value, length);
     return copy;
+}
+
+/* The value of the key that an object's walk is at. */
+static const char *json_value(const char *key)
+{
+    return json_space(json_space(json_end(key)) + 1);
+}
+
+static void json_append(char *out, const char *first, const char *end)
+{
+    sprintf(out + strlen(out), "%s%.*s", out[1] ? ", " : "", (int)(end - first), first);
+}
+
+/* An object with the members of a patch instead of its own. The caller frees it. */
+static char *json_merge(const char *object, const char *patch)
+{
+    char *merged = malloc(strlen(object) + strlen(patch) + 64);
+    const char *key, *other;
+    strcpy(merged, "{");
+    for (key = json_first(object); key; key = json_next(json_value(key))) {
+        for (other = json_first(patch); other; other = json_next(json_value(other)))
+            if (!strncmp(key, other, (size_t)(json_end(other) - other)))
+                break;
+        if (!other)
+            json_append(merged, key, json_end(json_value(key)));
+    }
+    for (key = json_first(patch); key; key = json_next(json_value(key)))
+        json_append(merged, key, json_end(json_value(key)));
+    return strcat(merged, "}");
 }
 
 /* A text without its quotes and escapes; "" if it is none. Eight texts live at a time: enough for a printf. */

@@ -42,6 +42,14 @@ class MailServer(Slow, socketserver.ThreadingTCPServer):
         """A client that leaves, for example because it does not trust the certificate, is no error here."""
 
 
+class Gmail(MailServer):
+    """As Gmail does it: the password of the account itself is right, and not taken from a program."""
+
+    def __init__(self, identity, user, password, app_password):
+        super().__init__(identity, user, app_password)
+        self.normal = f"\0{user}\0{password}".encode()
+
+
 class MailSession(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
@@ -83,8 +91,16 @@ class MailSession(socketserver.StreamRequestHandler):
         if not response:
             self.say("334 ")
             response = self.rfile.readline(2000).decode()
-        self.known = base64.b64decode(response) == self.server.login
-        self.say("235 2.7.0 Welcome" if self.known else "535 5.7.8 Username and password not accepted")
+        login = base64.b64decode(response)
+        self.known = login == self.server.login
+        if self.known:
+            return self.say("235 2.7.0 Welcome")
+        if login == getattr(self.server, "normal", None):
+            return self.say(
+                "534-5.7.9 Application-specific password required. For more information, go to",
+                "534 5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor",
+            )
+        self.say("535 5.7.8 Username and password not accepted")
 
     def on_mail(self, rest):
         if not self.known:
