@@ -337,14 +337,14 @@ button-closing =
 
 ## Before an email is sent: what may not be meant
 
-check-address_mistyped = { $address } non sembra l'indirizzo giusto. Si tratta di { $meant }?
+check-address_mistyped = { $address } non sembra l’indirizzo giusto. Si tratta di { $meant }?
 check-recipient_twice = { $address } compare due volte tra i destinatari.
-check-no_subject = L'email non ha un oggetto.
-check-no_body = L'email non ha un testo.
+check-no_subject = L’email non ha un oggetto.
+check-no_body = L’email non ha un testo.
 check-placeholder = { $placeholder } sembra un campo rimasto da compilare.
-check-other_provider = { $sender } è un indirizzo di { $provider }, ma l'email passa da { $other }: molti server considerano falsi questi messaggi. Invii tramite { $provider }, oppure da un altro indirizzo.
-check-over_size_limit = L'email è di { $size }, e { $provider } accetta al massimo { $limit }. Riduca le dimensioni degli allegati, oppure invii un link.
-check-over_recipient_limit = L'email ha { $number } destinatari, e il massimo di { $provider } è { $limit }. La invii ad alcuni di loro per volta.
+check-other_provider = { $sender } è un indirizzo di { $provider }, ma l’email passa da { $other }: molti server considerano falsi questi messaggi. Invii tramite { $provider }, oppure da un altro indirizzo.
+check-over_size_limit = L’email è di { $size }, e { $provider } accetta al massimo { $limit }. Riduca le dimensioni degli allegati, oppure invii un link.
+check-over_recipient_limit = L’email ha { $number } destinatari, e il massimo di { $provider } è { $limit }. La invii ad alcuni di loro per volta.
 check-no_reply_to = Le risposte a questa email arrivano a { $sender }, dove probabilmente nessuno le legge. Inserisca un indirizzo per le risposte.
 
 ## The test mail
