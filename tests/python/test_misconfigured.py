@@ -7,18 +7,18 @@ from support import PDF, email, make_pdf, smtp_settings
 
 USER, FULL, _ = RECIPIENTS
 
-# What is wrong, and what is said about it: exception, reason, step, first advice.
+# What is wrong, and what is said about it: exception, reason, problem, step, first advice.
 TOLD = {
-    "no_login": (mailbutton.LoginRefused, "login_not_offered", "login", "check_host_and_port"),
-    "no_tls": (mailbutton.NotSecure, "tls_not_offered", "tls", "try_465"),
-    "other_sender": (mailbutton.Refused, "sender_refused", "sender", "check_sender"),
-    "full_mailbox": (mailbutton.Refused, "recipient_refused", "recipient", "check_recipient"),
+    "no_login": (mailbutton.LoginRefused, "login_not_offered", "login_not_offered", "login", "check_host_and_port"),
+    "no_tls": (mailbutton.NotSecure, "tls_not_offered", "tls_not_offered", "tls", "try_465"),
+    "other_sender": (mailbutton.Refused, "sender_refused", "sender_not_allowed", "sender", "check_sender"),
+    "full_mailbox": (mailbutton.Refused, "recipient_refused", "mailbox_full", "recipient", "tell_recipient_full"),
 }
 # Where a server says it in its own way: Dovecot always offers some login, and Postfix judges the sender when it hears of
 # the recipient.
 OWN = {
-    ("dovecot", "no_login"): (mailbutton.LoginRefused, "login_unsupported", "login", "ask_provider"),
-    ("postfix", "other_sender"): (mailbutton.Refused, "recipient_refused", "recipient", "check_sender"),
+    ("dovecot", "no_login"): (mailbutton.LoginRefused, "login_unsupported", "login_unsupported", "login", "ask_provider"),
+    ("postfix", "other_sender"): (mailbutton.Refused, "recipient_refused", "sender_not_allowed", "recipient", "check_sender"),
 }
 
 
@@ -50,9 +50,8 @@ def failure(expected, call):
     with pytest.raises(mailbutton.Error) as caught:
         call()
     error = caught.value
-    kind, reason, step, advice = expected
-    told = (type(error), error.reason, error.reply["step"], error.advice[0]["code"])
-    assert told == (kind, reason, step, advice), error.reply
+    told = (type(error), error.reason, error.problem, error.reply["step"], error.advice[0]["code"])
+    assert told == expected, error.reply
     return error
 
 
@@ -71,7 +70,7 @@ def test_a_wrong_configuration_is_explained(wrong_account, kind, wrong, expected
 @pytest.mark.parametrize("kind", sorted(SERVERS))
 def test_a_small_size_limit_is_told_with_both_sizes(wrong_account, kind):
     server, account = wrong_account(kind, max_size=20_000)
-    expected = (mailbutton.Refused, "too_large", "sender", "make_smaller")
+    expected = (mailbutton.Refused, "too_large", "too_large", "sender", "make_smaller")
     error = failure(expected, lambda: account.send_document(email(), make_pdf(30_000)))
     assert error.reply["size"]["limit"] == 20_000 < error.reply["size"]["bytes"]
     assert server.messages() == []
