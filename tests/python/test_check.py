@@ -60,6 +60,11 @@ def test_warnings_say_what_they_are_about(account):
     assert "{numar}" in warning["message"]
 
 
+def test_warnings_are_told_in_the_language_that_is_asked_for(account):
+    (warning,) = account.check_document({**GOOD, "subject": "", "locale": "ro-RO"})["warnings"]
+    assert warning["message"] == "E-mailul nu are subiect."
+
+
 def test_all_warnings_come_at_once(account):
     email = {
         "to": "ion@gmial.com, ana@b.ro",
