@@ -21,7 +21,7 @@ fn localhost(id: &str, app_password: &str) -> Value {
     json!({
         "id": id, "name": "Orchard Mail", "domains": ["example.test"], "app_password": app_password,
         "servers": [{"host": "localhost", "port": 465, "security": "tls"}],
-        "app_password_page": "https://orchard.example/app-passwords",
+        "app_password_page": "https://orchard.example/app-passwords", "help": "https://orchard.example/help",
     })
 }
 
@@ -32,14 +32,16 @@ fn refuse_login(peer: &mut Peer) -> Played {
 
 #[test]
 fn a_refused_login_is_advised_on_by_the_providers_rule() {
-    for (app_password, code) in
-        [("required", "app_password"), ("with_two_steps", "app_password"), ("no_password", "other_account")]
-    {
+    for (app_password, code, page) in [
+        ("required", "app_password", "app-passwords"),
+        ("with_two_steps", "app_password", "app-passwords"),
+        ("no_password", "other_account", "help"),
+    ] {
         let ended = at(&localhost("orchard", app_password)).run(refuse_login);
         ended.is("LOGIN_REFUSED", "login_refused", "login").advises(code);
         let advice = &ended.json["advice"][0];
         assert!(advice["text"].as_str().unwrap().contains("Orchard Mail"), "{advice:#}");
-        assert_eq!(advice["link"], "https://orchard.example/app-passwords");
+        assert_eq!(advice["link"], format!("https://orchard.example/{page}"));
     }
 }
 
@@ -106,4 +108,29 @@ fn what_is_wrong_with_a_row_is_told_with_its_place() {
     ];
     assert_eq!(errors, expected);
     assert_eq!(Host::refused(&json!({"providers": {}}))["errors"][0]["code"], "wrong_type");
+}
+
+#[test]
+fn the_hosts_own_steps_are_shown_in_its_own_words() {
+    let mut row = localhost("orchard-mail", "required");
+    row["steps"] = json!(["https://orchard.example/1", null]);
+    let texts = json!({
+        "en": "steps-orchard-mail-1 = Open { $provider } for { $program }.\nsteps-orchard-mail-2 = Copy the key.\n",
+        "ro": "steps-orchard-mail-1 = Deschideți { $provider } pentru { $program }.\n",
+    });
+    let steps = |locale: &str| {
+        let options = json!({"program_name": "Ledger", "providers": [row], "texts": texts, "locale": locale});
+        let shown = Host::open(&options).form(Some(&json!({"email_address": "ana@example.test"})));
+        shown["form"]["provider"]["steps"].clone()
+    };
+    let step = |text: &str, link: Value| json!({"text": text, "link": link});
+    let first = "https://orchard.example/1";
+    assert_eq!(
+        steps("en"),
+        json!([step("Open Orchard Mail for Ledger.", first.into()), step("Copy the key.", Value::Null)])
+    );
+    assert_eq!(
+        steps("ro"),
+        json!([step("Deschideți Orchard Mail pentru Ledger.", first.into()), step("Copy the key.", Value::Null)])
+    );
 }

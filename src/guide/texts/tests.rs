@@ -299,6 +299,9 @@ fn what_is_wrong_with_a_hosts_text_is_told_with_its_line() {
         bad.into_iter().map(|bad| (bad.line, bad.id, bad.why)).collect::<Vec<_>>()
     };
     let one = |line, id: &str, why| vec![(line, id.to_owned(), why)];
+    // The steps of the host's own providers.
+    assert_eq!(bad("steps-orchard-mail-1 = { $provider }: { $program }"), []);
+    assert_eq!(bad("steps-orchard = x"), one(1, "steps-orchard", WhyBadText::Unknown));
     assert_eq!(bad("# x\n\nkind-invoise = x\n"), one(3, "kind-invoise", WhyBadText::Unknown));
     assert_eq!(bad("kind-invoice = a\nkind-quote = b\nkind-invoice = c\n"), one(1, "kind-invoice", WhyBadText::Twice));
     let word = |word: &str| WhyBadText::Word(word.to_owned());
