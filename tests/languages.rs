@@ -50,6 +50,8 @@ fn the_form_is_in_the_language_of_the_options() {
 fn faults_are_told_in_the_language_too() {
     let answer = opened(json!({"locale": "ro"})).try_set(&json!({"smtp_host": "mail.example.com:587"}));
     assert_eq!(answer["errors"][0]["message"], "Ștergeți de aici „:587”: portul are câmpul lui.", "{answer:#}");
+    let wrong = opened(json!({"locale": "ro"})).try_set(&json!({"smtp_host": true}));
+    assert_eq!(wrong["errors"][0]["message"], "Aici trebuie să fie text.", "{wrong:#}");
 }
 
 #[test]

@@ -135,6 +135,19 @@ fn asked_for(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     for (prefix, texts) in of_the_catalogue() {
         add(prefix, &texts.iter().map(String::as_str).collect::<Vec<_>>());
     }
+    let kinds = [
+        "\"expected\", ",
+        "refuse(key, ",
+        "wrong_type(&place, ",
+        "not_text(place.to_owned(), ",
+        "not_text(object.place_of(key), ",
+    ];
+    let mut expected: Vec<_> =
+        sources.values().flat_map(|code| kinds.iter().flat_map(|before| literals_after(code, before))).collect();
+    expected.extend(literals(between(&sources["input/object.rs"], "let found = match found", "};")));
+    expected.extend(literals(between(&sources["form/values.rs"], "fn expected(", "\n}\n")));
+    let expected: Vec<_> = expected.iter().map(|kind| kind.replace(' ', "_")).collect();
+    add("type-", &expected.iter().map(String::as_str).collect::<Vec<_>>());
     add("step-", &literals(between(&sources["transport/ending.rs"], "impl Step", "pub enum Ending")));
     add("call-", &literals_after(&sources["ffi/arguments.rs"], "refuse("));
     add("call-", &literals_after(&sources["account/fault.rs"], "bad_argument(None, "));

@@ -91,7 +91,19 @@ impl Texts {
 
     /// The sentence for a fault: one written for its place, else the one for its code.
     pub fn fault(&self, place: &str, code: &str, words: &[(&'static str, String)]) -> String {
-        self.find(&format!("fault-{code}-{place}"), words).unwrap_or_else(|| self.with(&format!("fault-{code}"), words))
+        let words: Vec<_> = words.iter().map(|(name, value)| (*name, self.named(name, value))).collect();
+        let of_place = self.find(&format!("fault-{code}-{place}"), &words);
+        of_place.unwrap_or_else(|| self.with(&format!("fault-{code}"), &words))
+    }
+
+    /// What JSON should have been, and was, has a name in each language.
+    fn named(&self, name: &str, value: &str) -> String {
+        let kind = if matches!(name, "expected" | "found") {
+            self.find(&format!("type-{}", value.replace(' ', "_")), &[])
+        } else {
+            None
+        };
+        kind.unwrap_or_else(|| value.to_owned())
     }
 }
 
