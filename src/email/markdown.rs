@@ -5,8 +5,9 @@ use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html
 
 use super::text::with_crlf;
 
-const BEFORE: &str = "<!DOCTYPE html><html><head><meta charset=\"utf-8\"></head><body>\r\n";
-const AFTER: &str = "</body></html>\r\n";
+/// Runs from right to left where its first letter does. Webmails drop what stands at the body itself.
+const BEFORE: &str = "<!DOCTYPE html><html><head><meta charset=\"utf-8\"></head><body><div dir=\"auto\">\r\n";
+const AFTER: &str = "</div></body></html>\r\n";
 
 /// A complete small document.
 pub(super) fn to_html(markdown: &str) -> String {
@@ -111,5 +112,10 @@ mod tests {
             body("[a](https://x.ro \"t\\\"><script>\")"),
             "<p><a href=\"https://x.ro\" title=\"t&quot;&gt;&lt;script&gt;\">a</a></p>"
         );
+    }
+
+    #[test]
+    fn the_text_says_itself_where_it_begins() {
+        assert!(to_html("\u{5E9}\u{5DC}\u{5D5}\u{5DD}").contains("<div dir=\"auto\">\r\n<p>\u{5E9}"));
     }
 }
