@@ -77,7 +77,7 @@ fn over_limits(providers: &Providers, delivery: &Delivery, pdf: u64) -> Vec<Warn
     let size = message.content.size(Encoding::Base64) + email::encoded_size(pdf);
     let count = message.recipients.len() as u64;
     let too_large = provider.limits.bytes.filter(|limit| size > *limit).map(|limit| {
-        let (size, limit) = (guide::megabytes(size.div_ceil(100_000)), guide::megabytes(limit / 100_000));
+        let (size, limit) = (guide::size_rounded_up(size), guide::size_rounded_down(limit));
         Warning::new("document", "over_size_limit").with("size", size).with("limit", limit)
     });
     let too_many = provider.limits.recipients.filter(|limit| count > *limit).map(|limit| {

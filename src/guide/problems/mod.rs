@@ -153,8 +153,8 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("proxy", situation.proxy.unwrap_or_default().to_owned()),
         ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
         ("step", situation.step.map_or("start", Step::code).to_owned()),
-        ("size", megabytes(size.div_ceil(100_000))),
-        ("limit", megabytes(limit / 100_000)),
+        ("size", size_rounded_up(size)),
+        ("limit", size_rounded_down(limit)),
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
         ("names", certificate.map_or_else(String::new, |facts| facts.names.join(", "))),
         ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
@@ -165,7 +165,20 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Of tenths of them: a size is rounded up, and a limit down, so that they never read as the same number.
-pub fn megabytes(tenths: u64) -> String {
+/// Of an email, rounded up, as a limit is rounded down: one that is a little over does not read as the same number.
+pub fn size_rounded_up(bytes: u64) -> String {
+    readable(bytes, u64::div_ceil)
+}
+
+pub fn size_rounded_down(bytes: u64) -> String {
+    readable(bytes, |bytes, unit| bytes / unit)
+}
+
+/// As people write it.
+fn readable(bytes: u64, round: fn(u64, u64) -> u64) -> String {
+    if bytes < 1_000_000 {
+        return format!("{} kB", round(bytes, 1000));
+    }
+    let tenths = round(bytes, 100_000);
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }

@@ -325,3 +325,14 @@ fn values_of_patches_and_links_come_from_the_situation() {
     assert_eq!(problem.code, "spam_block");
     assert_eq!(problem.advice[0].link.as_deref(), Some("https://example.com/spam"));
 }
+
+#[test]
+fn sizes_are_rounded_apart() {
+    for (size, limit, told) in [
+        (20_001, 20_999, ["21 kB", "20 kB"]),
+        (1_000_000, 999_999, ["1.0 MB", "999 kB"]),
+        (35_900_001, 35_999_999, ["36.0 MB", "35.9 MB"]),
+    ] {
+        assert_eq!([size_rounded_up(size), size_rounded_down(limit)], told);
+    }
+}
