@@ -6,6 +6,7 @@ mod check;
 mod delivery;
 mod fault;
 mod options;
+mod repair;
 mod report;
 mod saved;
 mod send;

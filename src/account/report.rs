@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use crate::email::Role;
 use crate::guide::{Problem, Providers, Refused, Situation, Texts, explain};
 use crate::reply::{Answer, Status};
-use crate::transport::smtp::{Security, Submission};
+use crate::transport::smtp::{Submission, Tried};
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
 
 use super::delivery::Delivery;
+use super::repair;
 
 pub fn status_of(ending: Ending) -> Status {
     use Ending as E;
@@ -77,6 +78,7 @@ pub fn answer(
     ended: &Result<Ending, Failure>,
     journal: &Journal,
     tested: Option<&str>,
+    tried: Option<&[Tried]>,
 ) -> Answer {
     let answer = match ended {
         Ok(ending) => {
@@ -86,7 +88,7 @@ pub fn answer(
             };
             Answer::new(Status::Ok, ending.reason(), message)
         }
-        Err(failure) => failed(texts, providers, delivery, failure, journal),
+        Err(failure) => failed(texts, providers, delivery, failure, journal, tried),
     };
     let (message_id, key) = match delivery {
         Delivery::Smtp(Submission { message, .. }) => (Some(message.message_id.clone()), None),
@@ -162,7 +164,14 @@ impl Course {
     }
 }
 
-fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &Failure, journal: &Journal) -> Answer {
+fn failed(
+    texts: &Texts,
+    providers: &Providers,
+    delivery: &Delivery,
+    failure: &Failure,
+    journal: &Journal,
+    tried: Option<&[Tried]>,
+) -> Answer {
     let step = journal.step();
     let proxy = journal.steps().pop().and_then(|last| last.found.proxy);
     let recipients = delivery.recipients();
@@ -181,7 +190,7 @@ fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &F
         .map(|(address, role)| Refused { address, is_copy: *role == Role::Copy });
     let situation = Situation { refused, proxy: proxy.as_deref(), ..situation(providers, delivery, failure, step) };
     let Problem { code, message, advice, wait } = explain(texts, &situation);
-    let advice: Vec<Value> = advice
+    let advice: Vec<Value> = repair::advise(texts, delivery, tried.unwrap_or_default(), advice)
         .into_iter()
         .map(|advice| json!({"code": advice.code, "text": advice.text, "link": advice.link, "patch": advice.patch}))
         .collect();
@@ -194,6 +203,7 @@ fn failed(texts: &Texts, providers: &Providers, delivery: &Delivery, failure: &F
         .with_some("errors", is_of_email.then(|| vec![fault]))
         .with_some("step", step.map(Step::code))
         .with("advice", advice)
+        .with_some("tried", tried.map(repair::told))
         .with_some("server", failure.server.as_ref().map(server))
         .with_some("detail", failure.detail.clone())
         .with_some("certificate", failure.certificate.as_deref().map(certificate))
@@ -216,11 +226,7 @@ fn situation<'s>(
                 step,
                 host: &server.host,
                 port: server.port,
-                security: match server.security {
-                    Security::Tls => "tls",
-                    Security::StartTls => "starttls",
-                    Security::None => "none",
-                },
+                security: server.security.code(),
                 username,
                 sender,
                 provider: providers.of_login(&server.host, if username.contains('@') { username } else { sender }),

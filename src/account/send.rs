@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::transport::{http, smtp};
 
 use super::delivery::Delivery;
 use super::worker::Worker;
-use super::{Account, fault, report, saved};
+use super::{Account, fault, repair, report, saved};
 
 pub fn document(
     account: &Account,
@@ -154,6 +154,7 @@ async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
     if has_transcript {
         journal = journal.with_transcript();
     }
+    let began = Instant::now();
     // The work is looked at first: a verdict that is here counts, though the host gave up in the same moment.
     let ended = tokio::select! {
         biased;
@@ -166,7 +167,15 @@ async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
         journal.failed(failure);
     }
     journal.finish(*ending);
-    let answer = report::answer(&texts, &providers, &delivery, &ended, &journal, tested.as_deref());
+    let (ended, tried) = match &ended {
+        Err(failure) if tested.is_some() => tokio::select! {
+            biased;
+            tried = repair::run(&delivery, failure, &network, &journal, left(total, began)) => (ended, tried),
+            () = job.canceled() => (Err(Ending::Canceled.into()), None),
+        },
+        _ => (ended, None),
+    };
+    let answer = report::answer(&texts, &providers, &delivery, &ended, &journal, tested.as_deref(), tried.as_deref());
     let course = report::Course::of(&delivery, &journal);
     // The listener holds the other half of the job; with the journal it is gone. The document goes before the host hears of
     // the end, so that it never finds two of them in memory.
@@ -205,6 +214,10 @@ impl StepTexts {
 /// Once the content was sent to its end, nobody can say any more that nothing was accepted.
 fn cut_short(journal: &Journal, ending: Ending) -> Failure {
     Failure::new(if journal.has_content_ended() { Ending::NoVerdict } else { ending })
+}
+
+fn left(total: Option<Duration>, began: Instant) -> Duration {
+    total.map_or(Duration::MAX, |total| total.saturating_sub(began.elapsed()))
 }
 
 async fn overdue(total: Option<Duration>) {

@@ -59,7 +59,7 @@ pub struct mailbutton_reply(Reply);
 
 /// Told of the progress of a reply that is being waited for, on the waiting thread.
 ///
-/// `step` is one of turn, name, connect, proxy, tls, greeting, login, sender, recipient, content, verdict. `text` says the
+/// `step` is one of turn, name, connect, proxy, tls, greeting, login, sender, recipient, content, verdict, repair. `text` says the
 /// same in words for the user. `permille` is how much of the email is uploaded, 0 to 1000. Both texts belong to mailbutton
 /// and are valid until the callback returns.
 ///
@@ -215,6 +215,8 @@ pub unsafe extern "C" fn mailbutton_send_test(
 /// Or `pdf` is NULL and `pdf_len` 0, and {"document": {"path": "file"}} in `email_json` names the document's file: it is
 /// read while it is sent, and must stay as it is until the reply has ended. One that does not is never sent.
 /// At most as many emails of an account as the option `connections` says (four) are on their way at a time; more wait for
+/// Where no safe connection came about, the usual ports of the same server are tried for a few seconds, without a login, and
+/// one that works is the first advice.
 /// their turn, and go out on the same connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_document(

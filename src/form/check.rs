@@ -247,14 +247,12 @@ fn port(values: &Values) -> Option<u16> {
     values.text("smtp_port").parse().ok().filter(|port| *port > 0)
 }
 
-/// `auto`: 465 is TLS from the first byte (RFC 8314), every other port is STARTTLS, required.
 fn security(values: &Values, port: u16) -> Security {
     match values.text("smtp_security") {
         "tls" => Security::Tls,
         "starttls" => Security::StartTls,
         "none" => Security::None,
-        _ if port == 465 => Security::Tls,
-        _ => Security::StartTls,
+        _ => Security::automatic(port),
     }
 }
 

@@ -10,6 +10,6 @@ mod texts;
 mod tests;
 
 pub use mistyped::meant;
-pub use problems::{Problem, Refused, Situation, explain, size_rounded_down, size_rounded_up};
+pub use problems::{Advice, Problem, Refused, Situation, explain, size_rounded_down, size_rounded_up};
 pub use providers::{AppPassword, Endpoint, Limits, Provider, Providers};
 pub use texts::{BadText, Catalogue, Locale, Texts, WhyBadText, read_catalogue};

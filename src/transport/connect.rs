@@ -38,28 +38,53 @@ pub struct Peer {
 }
 
 pub async fn open(host: &str, port: u16, network: &Network, journal: &Journal) -> Result<Connected, Failure> {
+    find(host, network, journal).await?.connect(port, network, journal).await
+}
+
+/// Where a host is: its own addresses, or those of the proxy through which it is reached.
+pub struct Whereabouts<'n> {
+    host: &'n str,
+    proxy: Option<&'n Proxy>,
+    /// Without a port.
+    addresses: Vec<SocketAddr>,
+}
+
+/// For any number of ports of the host, the name is looked up once.
+pub async fn find<'n>(host: &'n str, network: &'n Network, journal: &Journal) -> Result<Whereabouts<'n>, Failure> {
     let proxy = network.proxy_for(host);
-    let (first_host, first_port) = proxy.map_or((host, port), |proxy| (proxy.host(), proxy.port()));
     begin(Step::Name, proxy, journal);
-    let addresses = look_up(first_host, first_port, &network.deadlines, journal).await?;
-    begin(Step::Connect, proxy, journal);
-    let until = Instant::now() + network.deadlines.connect;
-    let mut stream = timeout_at(until, race(alternate(addresses)))
-        .await
-        .map_err(|_| Failure::new(Ending::TimedOut))?
-        .map_err(|error| connect_failure(&error))?;
-    let (address, local) = settle(&stream).map_err(|error| connect_failure(&error))?;
-    journal.found(|found| found.address = Some(address));
-    journal.note(&format!("connected to {address}"));
-    if let Some(proxy) = proxy {
-        begin(Step::Proxy, Some(proxy), journal);
-        timeout_at(until, proxy.tunnel(&mut stream, host, port))
+    let addresses = look_up(proxy.map_or(host, Proxy::host), &network.deadlines, journal).await?;
+    Ok(Whereabouts { host, proxy, addresses })
+}
+
+impl Whereabouts<'_> {
+    pub async fn connect(&self, port: u16, network: &Network, journal: &Journal) -> Result<Connected, Failure> {
+        let Self { host, proxy, .. } = *self;
+        begin(Step::Connect, proxy, journal);
+        let until = Instant::now() + network.deadlines.connect;
+        let mut stream = timeout_at(until, race(alternate(self.at(proxy.map_or(port, Proxy::port)))))
             .await
-            .map_err(|_| Failure::new(Ending::TimedOut))??;
-        journal.note(&format!("connected to {host} through the proxy"));
+            .map_err(|_| Failure::new(Ending::TimedOut))?
+            .map_err(|error| connect_failure(&error))?;
+        let (address, local) = settle(&stream).map_err(|error| connect_failure(&error))?;
+        journal.found(|found| found.address = Some(address));
+        journal.note(&format!("connected to {address}"));
+        if let Some(proxy) = proxy {
+            begin(Step::Proxy, Some(proxy), journal);
+            timeout_at(until, proxy.tunnel(&mut stream, host, port))
+                .await
+                .map_err(|_| Failure::new(Ending::TimedOut))??;
+            journal.note(&format!("connected to {host} through the proxy"));
+        }
+        let is_loopback = proxy.is_none() && address.ip().to_canonical().is_loopback();
+        Ok(Connected { stream, local, peer: Peer { address, proxy: proxy.map(Proxy::name), is_loopback } })
     }
-    let is_loopback = proxy.is_none() && address.ip().to_canonical().is_loopback();
-    Ok(Connected { stream, local, peer: Peer { address, proxy: proxy.map(Proxy::name), is_loopback } })
+
+    fn at(&self, port: u16) -> Vec<SocketAddr> {
+        let mut addresses = self.addresses.clone();
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        addresses
+    }
 }
 
 /// A step that is about the proxy says so, as whoever reads of a failure would otherwise look for it at the server.
@@ -76,8 +101,8 @@ fn settle(stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
     Ok((stream.peer_addr()?, stream.local_addr()?))
 }
 
-async fn look_up(host: &str, port: u16, deadlines: &Deadlines, journal: &Journal) -> Result<Vec<SocketAddr>, Failure> {
-    let found = timeout(deadlines.connect, lookup_host((host, port)))
+async fn look_up(host: &str, deadlines: &Deadlines, journal: &Journal) -> Result<Vec<SocketAddr>, Failure> {
+    let found = timeout(deadlines.connect, lookup_host((host, 0)))
         .await
         .map_err(|_| Failure::new(Ending::NameLookupFailed).detail("no answer from the name server"))?;
     let addresses: Vec<_> = match found {

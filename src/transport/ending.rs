@@ -21,10 +21,12 @@ pub enum Step {
     Recipient,
     Content,
     Verdict,
+    /// After a failure, other ports and encryptions are tried. Progress tells of it; it is none of the report's own steps.
+    Repair,
 }
 
 impl Step {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Turn,
         Self::Name,
         Self::Connect,
@@ -36,13 +38,14 @@ impl Step {
         Self::Recipient,
         Self::Content,
         Self::Verdict,
+        Self::Repair,
     ];
 
     /// What happens once for a connection, however many emails it carries.
     pub fn is_of_the_opening(self) -> bool {
         match self {
             Self::Name | Self::Connect | Self::Proxy | Self::Tls | Self::Greeting | Self::Login => true,
-            Self::Turn | Self::Sender | Self::Recipient | Self::Content | Self::Verdict => false,
+            Self::Turn | Self::Sender | Self::Recipient | Self::Content | Self::Verdict | Self::Repair => false,
         }
     }
 
@@ -60,6 +63,7 @@ impl Step {
             Self::Recipient => "recipient",
             Self::Content => "content",
             Self::Verdict => "verdict",
+            Self::Repair => "repair",
         }
     }
 }

@@ -73,6 +73,11 @@ impl Journal {
         Self { inner: RefCell::new(inner), listener, transcript: None }
     }
 
+    /// For work that nobody follows.
+    pub fn unheard() -> Self {
+        Self::new(0, Box::new(|_, _| {}))
+    }
+
     /// With what is said on the connection, too.
     #[must_use]
     pub fn with_transcript(mut self) -> Self {
@@ -149,6 +154,11 @@ impl Journal {
         if let Some(slot) = self.inner.borrow_mut().outcomes.get_mut(recipient) {
             *slot = outcome;
         }
+    }
+
+    /// Progress in what is no step of the session itself.
+    pub fn tell(&self, step: Step) {
+        (self.listener)(step, 0);
     }
 
     pub fn uploaded(&self, done: u64, total: u64) {

@@ -24,6 +24,7 @@ pub use proxy::{Proxy, WhyBad};
 pub use spoken::Spoken;
 pub use tls::{BadRoots, Roots, Trust};
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -76,5 +77,33 @@ impl Network {
     /// The account is gone: what was begun goes on to its end, and no connection is kept.
     pub fn close(&self) {
         self.pool.close();
+    }
+}
+
+/// At least two labels of letters, digits and hyphens.
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 253 && name.contains('.') && name.split('.').all(is_label) && name.parse::<IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_has_labels_of_letters_digits_and_hyphens() {
+        for name in ["mail.example.com", "a-b.c", "xn--pot-cpa20l.example"] {
+            assert!(is_domain(name), "{name}");
+        }
+        for name in ["", ".", "localhost", "pc", "a..b", "a.b.", "-a.b", "a_b.c", "10.0.0.1", "a b.c", "[::1]", "a.b/c"]
+        {
+            assert!(!is_domain(name), "{name}");
+        }
     }
 }

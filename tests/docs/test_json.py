@@ -164,6 +164,7 @@ REAL = {
     "send_test, accepted": real_test("accepted"),
     "send_test, login refused": real_test("login_refused", password="wrong"),
     "send_test, certificate": real_test("certificate_untrusted", certificate="self_signed"),
+    "send_test, wrong encryption": real_test("tls_not_spoken", smtp_security="tls"),
     "send_document, partly": real_partly,
     "send_document, http": real_http,
 }

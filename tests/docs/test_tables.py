@@ -118,6 +118,7 @@ def test_codes_of_advice():
     lists = [*catalogue["groups"].values(), *(row["advice"] for row in catalogue["problems"])]
     found = {each if isinstance(each, str) else each.get("code") for advice in lists for each in advice} - {None}
     listed = re.search(r"\bCodes: (.*?)\.$", PAGE, re.M | re.S)[1]
+    found |= set(re.findall(r'code: "(\w+)"', source("account/repair.rs")))
     same(words(listed), found)
 
 

@@ -32,6 +32,8 @@ const NAMES: &[&str] = &[
     "localhost",
     "127.0.0.1",
     "mail.invalid",
+    "firm.test",
+    "*.firm.test",
     "smtp.example.com",
     "imap.example.com",
     "pop.example.com",

@@ -6,6 +6,7 @@
 pub mod certificates;
 pub mod host;
 pub mod mime;
+pub mod network;
 pub mod promises;
 pub mod proxy;
 pub mod scram;

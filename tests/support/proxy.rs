@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -75,6 +76,24 @@ impl Proxy {
             let mut client = Client { stream, manner: Manner::default(), sent: 0 };
             play(&mut client);
             tell.send(Asked::default()).ok();
+        });
+        Self { port, asked }
+    }
+
+    /// For any number of connections, side by side, each of which `play` gets.
+    pub fn start_each(play: impl Fn(&mut Client) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (_, asked) = channel();
+        let play = Arc::new(play);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream.set_read_timeout(Some(HANG)).unwrap();
+                let play = Arc::clone(&play);
+                thread::spawn(move || play(&mut Client { stream, manner: Manner::default(), sent: 0 }));
+            }
         });
         Self { port, asked }
     }
@@ -218,7 +237,7 @@ impl Client {
         Some((asked, HTTP_ANSWER.to_vec()))
     }
 
-    fn tunnel(&mut self, port: u16, answer: &[u8]) {
+    pub fn tunnel(&mut self, port: u16, answer: &[u8]) {
         let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
         server.set_nodelay(true).unwrap();
         let mut first = answer.to_vec();

@@ -378,6 +378,7 @@ step-sender = Absender nennen
 step-recipient = Empfänger nennen
 step-content = Senden
 step-verdict = Auf die Antwort des Servers warten
+step-repair = Andere Ports ausprobieren
 
 ## What happened
 
@@ -588,6 +589,9 @@ advice-try_later = Versuchen Sie es später noch einmal; wann, steht möglicherw
 advice-check_limits = Prüfen Sie, wie viele E-Mails Ihr Anbieter pro Stunde und pro Tag erlaubt.
 advice-port_25_blocked = Verwenden Sie Port 587 statt 25, den die meisten Internetanbieter sperren.
 advice-mode_of_465 = Stellen Sie die Verschlüsselung auf Automatisch: Port 465 verwendet TLS von Anfang an.
+advice-use_what_works = Verwenden Sie Port { $port } mit automatischer Verschlüsselung: Er wurde gerade ausprobiert, und { $host } antwortet dort.
+advice-use_what_works-auto = Stellen Sie die Verschlüsselung auf Automatisch: Sie wurde gerade auf Port { $port } ausprobiert, und { $host } antwortet.
+advice-use_what_works-tls = Stellen Sie die Verschlüsselung auf TLS von Anfang an: Sie wurde gerade auf Port { $port } ausprobiert, und { $host } antwortet.
 advice-try_auto = Stellen Sie die Verschlüsselung auf Automatisch, und versuchen Sie es noch einmal.
 advice-mode_of_587 = Stellen Sie die Verschlüsselung auf Automatisch: Port { $port } beginnt unverschlüsselt und schaltet mit STARTTLS um.
 advice-try_587 = Verwenden Sie Port 587 mit automatischer Verschlüsselung.

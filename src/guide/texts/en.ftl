@@ -388,6 +388,7 @@ problem-name_not_found = The server { $host } was not found. The email was not s
 problem-name_lookup_failed = The name { $host } could not be looked up: there seems to be no internet connection. The email was not sent.
 problem-no_route = There is no way from this computer to { $host }: the network is down or not connected. The email was not sent.
 problem-connection_refused = { $host } refused the connection on port { $port }. The email was not sent.
+step-repair = Trying other ports
 problem-connection_failed = No connection to { $host } on port { $port } came about. The email was not sent.
 problem-timed_out = { $step ->
     [name] The name { $host } could not be looked up in time. The email was not sent.
@@ -598,6 +599,9 @@ advice-other_server = Use another mail server, if your provider has one.
 advice-check_clock = Check the date and time of this computer.
 advice-renew_certificate = Ask the server's administrator to renew its certificate.
 advice-accept_certificate = Accept this certificate, but only if the server is your own and the fingerprint is the one that its administrator gives you.
+advice-use_what_works = Use port { $port } with automatic encryption: it was tried just now, and { $host } answers there.
+advice-use_what_works-auto = Set the encryption to automatic: it was tried just now on port { $port }, and { $host } answers.
+advice-use_what_works-tls = Set the encryption to TLS from the start: it was tried just now on port { $port }, and { $host } answers.
 advice-compare_certificate = Ask the server's administrator whether the certificate was renewed, and compare the fingerprint before you accept it.
 advice-use_certificate_name = Use the name that the certificate is for as the server's name, if it is your provider's.
 advice-intercepted = Switch off the email scanning of the antivirus program: it puts its own certificate in place of the one of { $provider }.

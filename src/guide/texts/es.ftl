@@ -378,6 +378,7 @@ step-sender = Indicando el remitente
 step-recipient = Indicando los destinatarios
 step-content = Enviando
 step-verdict = Esperando la respuesta del servidor
+step-repair = Probando otros puertos
 
 ## What happened
 
@@ -588,6 +589,9 @@ advice-try_later = Inténtelo de nuevo más tarde; es posible que el mensaje del
 advice-check_limits = Compruebe cuántos correos permite su proveedor por hora y por día.
 advice-port_25_blocked = Use el puerto 587 en lugar del 25, que la mayoría de los proveedores de Internet bloquean.
 advice-mode_of_465 = Configure el cifrado como Automático: el puerto 465 usa TLS desde el principio.
+advice-use_what_works = Use el puerto { $port } con el cifrado Automático: se acaba de probar y { $host } responde allí.
+advice-use_what_works-auto = Configure el cifrado como Automático: se acaba de probar en el puerto { $port } y { $host } responde.
+advice-use_what_works-tls = Configure el cifrado como TLS desde el principio: se acaba de probar en el puerto { $port } y { $host } responde.
 advice-try_auto = Configure el cifrado como Automático e inténtelo de nuevo.
 advice-mode_of_587 = Configure el cifrado como Automático: el puerto { $port } empieza sin cifrar y cambia con STARTTLS.
 advice-try_587 = Use el puerto 587 con el cifrado Automático.

@@ -378,6 +378,7 @@ step-sender = Annonce de l’expéditeur
 step-recipient = Annonce des destinataires
 step-content = Envoi
 step-verdict = Attente de la réponse du serveur
+step-repair = Essai d’autres ports
 
 ## What happened
 
@@ -588,6 +589,9 @@ advice-try_later = Réessayez plus tard ; le message du serveur indique peut-ê
 advice-check_limits = Vérifiez combien d’e-mails votre fournisseur autorise par heure et par jour.
 advice-port_25_blocked = Utilisez le port 587 au lieu du 25, que la plupart des fournisseurs d’accès à Internet bloquent.
 advice-mode_of_465 = Réglez le chiffrement sur Automatique : le port 465 utilise TLS dès le début.
+advice-use_what_works = Utilisez le port { $port } avec le chiffrement Automatique : il vient d’être essayé, et { $host } y répond.
+advice-use_what_works-auto = Réglez le chiffrement sur Automatique : il vient d’être essayé sur le port { $port }, et { $host } répond.
+advice-use_what_works-tls = Réglez le chiffrement sur TLS dès le début : il vient d’être essayé sur le port { $port }, et { $host } répond.
 advice-try_auto = Réglez le chiffrement sur Automatique, puis réessayez.
 advice-mode_of_587 = Réglez le chiffrement sur Automatique : le port { $port } commence sans chiffrement, puis passe au chiffrement avec STARTTLS.
 advice-try_587 = Utilisez le port 587 avec le chiffrement Automatique.

@@ -378,6 +378,7 @@ step-sender = Indicazione del mittente
 step-recipient = Indicazione dei destinatari
 step-content = Invio
 step-verdict = Attesa della risposta del server
+step-repair = Prova di altre porte
 
 ## What happened
 
@@ -588,6 +589,9 @@ advice-try_later = Riprovi più tardi; la risposta del server può indicare quan
 advice-check_limits = Verifichi quante email il provider consente all’ora e al giorno.
 advice-port_25_blocked = Usi la porta 587 invece della 25, che la maggior parte dei provider internet blocca.
 advice-mode_of_465 = Imposti la crittografia su automatica: la porta 465 usa TLS fin dall’inizio.
+advice-use_what_works = Usi la porta { $port } con la crittografia automatica: è stata appena provata e { $host } risponde.
+advice-use_what_works-auto = Imposti la crittografia su automatica: è stata appena provata sulla porta { $port } e { $host } risponde.
+advice-use_what_works-tls = Imposti la crittografia su TLS fin dall'inizio: è stata appena provata sulla porta { $port } e { $host } risponde.
 advice-try_auto = Imposti la crittografia su automatica e riprovi.
 advice-mode_of_587 = Imposti la crittografia su automatica: la porta { $port } inizia senza crittografia e passa a quella con STARTTLS.
 advice-try_587 = Usi la porta 587 con la crittografia automatica.

@@ -378,6 +378,7 @@ step-sender = Afzender opgeven
 step-recipient = Ontvangers opgeven
 step-content = Verzenden
 step-verdict = Wachten op het antwoord van de server
+step-repair = Andere poorten proberen
 
 ## What happened
 
@@ -588,6 +589,9 @@ advice-try_later = Probeer het later opnieuw; in het antwoord van de server zelf
 advice-check_limits = Controleer hoeveel e-mails uw provider per uur en per dag toestaat.
 advice-port_25_blocked = Gebruik poort 587 in plaats van 25, die de meeste internetproviders blokkeren.
 advice-mode_of_465 = Stel de versleuteling in op automatisch: poort 465 gebruikt TLS vanaf het begin.
+advice-use_what_works = Gebruik poort { $port } met automatische versleuteling: die is zojuist geprobeerd, en { $host } antwoordt daar.
+advice-use_what_works-auto = Stel de versleuteling in op automatisch: dat is zojuist geprobeerd op poort { $port }, en { $host } antwoordt.
+advice-use_what_works-tls = Stel de versleuteling in op TLS vanaf het begin: dat is zojuist geprobeerd op poort { $port }, en { $host } antwoordt.
 advice-try_auto = Stel de versleuteling in op automatisch en probeer het opnieuw.
 advice-mode_of_587 = Stel de versleuteling in op automatisch: poort { $port } begint onversleuteld en schakelt over met STARTTLS.
 advice-try_587 = Gebruik poort 587 met automatische versleuteling.

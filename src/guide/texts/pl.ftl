@@ -380,6 +380,7 @@ step-sender = Podawanie nadawcy
 step-recipient = Podawanie odbiorców
 step-content = Wysyłanie
 step-verdict = Oczekiwanie na odpowiedź serwera
+step-repair = Sprawdzanie innych portów
 
 ## What happened
 
@@ -590,6 +591,9 @@ advice-try_later = Spróbuj ponownie później; w odpowiedzi serwera może być 
 advice-check_limits = Sprawdź, ile wiadomości na godzinę i na dobę dopuszcza dostawca.
 advice-port_25_blocked = Użyj portu 587 zamiast 25, który blokuje większość dostawców internetu.
 advice-mode_of_465 = Ustaw szyfrowanie na automatyczne: port 465 używa TLS od początku.
+advice-use_what_works = Użyj portu { $port } z automatycznym szyfrowaniem: został właśnie sprawdzony i serwer { $host } na nim odpowiada.
+advice-use_what_works-auto = Ustaw szyfrowanie na automatyczne: zostało właśnie sprawdzone na porcie { $port } i serwer { $host } odpowiada.
+advice-use_what_works-tls = Ustaw szyfrowanie na TLS od początku: zostało właśnie sprawdzone na porcie { $port } i serwer { $host } odpowiada.
 advice-try_auto = Ustaw szyfrowanie na automatyczne i spróbuj ponownie.
 advice-mode_of_587 = Ustaw szyfrowanie na automatyczne: port { $port } zaczyna bez szyfrowania i przełącza się za pomocą STARTTLS.
 advice-try_587 = Użyj portu 587 z automatycznym szyfrowaniem.

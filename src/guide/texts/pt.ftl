@@ -378,6 +378,7 @@ step-sender = Indicação do remetente
 step-recipient = Indicação dos destinatários
 step-content = Envio
 step-verdict = Espera pela resposta do servidor
+step-repair = Tentando outras portas
 
 ## What happened
 
@@ -588,6 +589,9 @@ advice-try_later = Tente novamente mais tarde; a mensagem do servidor talvez ind
 advice-check_limits = Verifique quantos e-mails o seu provedor permite por hora e por dia.
 advice-port_25_blocked = Use a porta 587 em vez da 25, que a maioria dos provedores de internet bloqueia.
 advice-mode_of_465 = Defina a criptografia como Automática: a porta 465 usa TLS desde o início.
+advice-use_what_works = Use a porta { $port } com a criptografia Automática: ela acabou de ser testada, e { $host } responde nela.
+advice-use_what_works-auto = Defina a criptografia como Automática: ela acabou de ser testada na porta { $port }, e { $host } responde.
+advice-use_what_works-tls = Defina a criptografia como TLS desde o início: ela acabou de ser testada na porta { $port }, e { $host } responde.
 advice-try_auto = Defina a criptografia como Automática e tente novamente.
 advice-mode_of_587 = Defina a criptografia como Automática: a porta { $port } começa sem criptografia e muda com STARTTLS.
 advice-try_587 = Use a porta 587 com a criptografia Automática.

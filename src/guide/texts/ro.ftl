@@ -379,6 +379,7 @@ step-sender = Indicarea expeditorului
 step-recipient = Indicarea destinatarilor
 step-content = Trimiterea
 step-verdict = Așteptarea răspunsului serverului
+step-repair = Încercarea altor porturi
 
 ## What happened
 
@@ -589,6 +590,9 @@ advice-try_later = Încercați din nou mai târziu; răspunsul serverului poate 
 advice-check_limits = Verificați câte e-mailuri permite furnizorul pe oră și pe zi.
 advice-port_25_blocked = Folosiți portul 587 în loc de 25, pe care majoritatea furnizorilor de internet îl blochează.
 advice-mode_of_465 = Alegeți criptarea automată: portul 465 folosește TLS de la început.
+advice-use_what_works = Folosiți portul { $port } cu criptare automată: tocmai a fost încercat, iar { $host } răspunde acolo.
+advice-use_what_works-auto = Alegeți criptarea automată: tocmai a fost încercată pe portul { $port }, iar { $host } răspunde.
+advice-use_what_works-tls = Alegeți criptarea TLS de la început: tocmai a fost încercată pe portul { $port }, iar { $host } răspunde.
 advice-try_auto = Alegeți criptarea automată și încercați din nou.
 advice-mode_of_587 = Alegeți criptarea automată: portul { $port } începe necriptat și trece la criptare cu STARTTLS.
 advice-try_587 = Folosiți portul 587 cu criptare automată.

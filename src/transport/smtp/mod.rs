@@ -7,6 +7,7 @@ pub mod fuzzing;
 mod limits;
 mod login;
 mod pool;
+mod probe;
 mod reply;
 mod session;
 mod transaction;
@@ -26,6 +27,7 @@ use session::Session;
 use transaction::{End, Transaction};
 
 pub use pool::{Permit, Place, Pool, Turn};
+pub use probe::{Mode, Probe, Tried, probe};
 pub use reply::Reply;
 
 pub use super::sasl::{Credential, Login};
@@ -37,6 +39,22 @@ pub enum Security {
     /// STARTTLS, required: no session goes on without it.
     StartTls,
     None,
+}
+
+impl Security {
+    /// What `auto` stands for: 465 is TLS from the first byte (RFC 8314), every other port is STARTTLS, required.
+    pub fn automatic(port: u16) -> Self {
+        if port == 465 { Self::Tls } else { Self::StartTls }
+    }
+
+    /// Stable; part of the settings and the replies.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::StartTls => "starttls",
+            Self::None => "none",
+        }
+    }
 }
 
 /// The server of an account. Connections are shared between emails for equal servers only: the same trust, login and
