@@ -20,7 +20,7 @@ def test_the_readme_does_what_it_says(server, tmp_path, monkeypatch, capsys):
     really_open = mailbutton.open
     monkeypatch.setattr(mailbutton, "open", lambda *given, **more: really_open(*given, ca_file=server.ca_file, **more))
     snippets = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(snippets) == 4
+    assert len(snippets) == 5
     code = "\n".join(snippets).replace("example.com", "example.test")
     code = code.replace('"smtp.example.test"', '"localhost"').replace("587", str(server.port_starttls))
     code = code.replace('"secret"', repr(PASSWORD))
