@@ -378,7 +378,6 @@ step-sender = Absender nennen
 step-recipient = Empfänger nennen
 step-content = Senden
 step-verdict = Auf die Antwort des Servers warten
-step-repair = Andere Ports ausprobieren
 
 ## What happened
 
@@ -389,6 +388,7 @@ problem-name_not_found = Der Server { $host } wurde nicht gefunden. Die E-Mail w
 problem-name_lookup_failed = Der Name { $host } konnte nicht nachgeschlagen werden: Es scheint keine Internetverbindung zu bestehen. Die E-Mail wurde nicht gesendet.
 problem-no_route = Von diesem Computer führt kein Weg zu { $host }: Das Netzwerk ist ausgefallen oder nicht verbunden. Die E-Mail wurde nicht gesendet.
 problem-connection_refused = { $host } hat die Verbindung auf Port { $port } abgelehnt. Die E-Mail wurde nicht gesendet.
+step-repair = Andere Ports ausprobieren
 problem-connection_failed = Es kam keine Verbindung zu { $host } auf Port { $port } zustande. Die E-Mail wurde nicht gesendet.
 problem-timed_out = { $step ->
     [name] Der Name { $host } konnte nicht rechtzeitig nachgeschlagen werden. Die E-Mail wurde nicht gesendet.
@@ -589,9 +589,6 @@ advice-try_later = Versuchen Sie es später noch einmal; wann, steht möglicherw
 advice-check_limits = Prüfen Sie, wie viele E-Mails Ihr Anbieter pro Stunde und pro Tag erlaubt.
 advice-port_25_blocked = Verwenden Sie Port 587 statt 25, den die meisten Internetanbieter sperren.
 advice-mode_of_465 = Stellen Sie die Verschlüsselung auf Automatisch: Port 465 verwendet TLS von Anfang an.
-advice-use_what_works = Verwenden Sie Port { $port } mit automatischer Verschlüsselung: Er wurde gerade ausprobiert, und { $host } antwortet dort.
-advice-use_what_works-auto = Stellen Sie die Verschlüsselung auf Automatisch: Sie wurde gerade auf Port { $port } ausprobiert, und { $host } antwortet.
-advice-use_what_works-tls = Stellen Sie die Verschlüsselung auf TLS von Anfang an: Sie wurde gerade auf Port { $port } ausprobiert, und { $host } antwortet.
 advice-try_auto = Stellen Sie die Verschlüsselung auf Automatisch, und versuchen Sie es noch einmal.
 advice-mode_of_587 = Stellen Sie die Verschlüsselung auf Automatisch: Port { $port } beginnt unverschlüsselt und schaltet mit STARTTLS um.
 advice-try_587 = Verwenden Sie Port 587 mit automatischer Verschlüsselung.
@@ -602,6 +599,9 @@ advice-other_server = Verwenden Sie einen anderen Mailserver, falls Ihr Anbieter
 advice-check_clock = Prüfen Sie Datum und Uhrzeit dieses Computers.
 advice-renew_certificate = Bitten Sie den Administrator des Servers, das Zertifikat zu erneuern.
 advice-accept_certificate = Akzeptieren Sie dieses Zertifikat, aber nur, wenn es Ihr eigener Server ist und der Fingerabdruck mit dem übereinstimmt, den Ihnen der Administrator nennt.
+advice-use_what_works = Verwenden Sie Port { $port } mit automatischer Verschlüsselung: Er wurde gerade ausprobiert, und { $host } antwortet dort.
+advice-use_what_works-auto = Stellen Sie die Verschlüsselung auf Automatisch: Sie wurde gerade auf Port { $port } ausprobiert, und { $host } antwortet.
+advice-use_what_works-tls = Stellen Sie die Verschlüsselung auf TLS von Anfang an: Sie wurde gerade auf Port { $port } ausprobiert, und { $host } antwortet.
 advice-compare_certificate = Fragen Sie den Administrator des Servers, ob das Zertifikat erneuert wurde, und vergleichen Sie den Fingerabdruck, bevor Sie es akzeptieren.
 advice-use_certificate_name = Verwenden Sie als Servernamen den Namen, für den das Zertifikat gilt, wenn er Ihrem Anbieter gehört.
 advice-intercepted = Schalten Sie die E-Mail-Prüfung des Antivirenprogramms aus: Es setzt sein eigenes Zertifikat an die Stelle des Zertifikats von { $provider }.

@@ -378,7 +378,6 @@ step-sender = Indicando el remitente
 step-recipient = Indicando los destinatarios
 step-content = Enviando
 step-verdict = Esperando la respuesta del servidor
-step-repair = Probando otros puertos
 
 ## What happened
 
@@ -389,6 +388,7 @@ problem-name_not_found = No se encontró el servidor { $host }. El correo no se 
 problem-name_lookup_failed = No se pudo buscar el nombre { $host }: parece que no hay conexión a Internet. El correo no se envió.
 problem-no_route = No hay ningún camino desde este equipo hasta { $host }: la red no funciona o no está conectada. El correo no se envió.
 problem-connection_refused = { $host } rechazó la conexión en el puerto { $port }. El correo no se envió.
+step-repair = Probando otros puertos
 problem-connection_failed = No se pudo establecer la conexión con { $host } en el puerto { $port }. El correo no se envió.
 problem-timed_out = { $step ->
     [name] No se pudo encontrar el nombre { $host } a tiempo. El correo no se envió.
@@ -589,9 +589,6 @@ advice-try_later = Inténtelo de nuevo más tarde; es posible que el mensaje del
 advice-check_limits = Compruebe cuántos correos permite su proveedor por hora y por día.
 advice-port_25_blocked = Use el puerto 587 en lugar del 25, que la mayoría de los proveedores de Internet bloquean.
 advice-mode_of_465 = Configure el cifrado como Automático: el puerto 465 usa TLS desde el principio.
-advice-use_what_works = Use el puerto { $port } con el cifrado Automático: se acaba de probar y { $host } responde allí.
-advice-use_what_works-auto = Configure el cifrado como Automático: se acaba de probar en el puerto { $port } y { $host } responde.
-advice-use_what_works-tls = Configure el cifrado como TLS desde el principio: se acaba de probar en el puerto { $port } y { $host } responde.
 advice-try_auto = Configure el cifrado como Automático e inténtelo de nuevo.
 advice-mode_of_587 = Configure el cifrado como Automático: el puerto { $port } empieza sin cifrar y cambia con STARTTLS.
 advice-try_587 = Use el puerto 587 con el cifrado Automático.
@@ -602,6 +599,9 @@ advice-other_server = Use otro servidor de correo, si su proveedor tiene uno.
 advice-check_clock = Compruebe la fecha y la hora de este equipo.
 advice-renew_certificate = Pida al administrador del servidor que renueve su certificado.
 advice-accept_certificate = Acepte este certificado, pero solo si el servidor es suyo y la huella digital es la que le da su administrador.
+advice-use_what_works = Use el puerto { $port } con el cifrado Automático: se acaba de probar y { $host } responde allí.
+advice-use_what_works-auto = Configure el cifrado como Automático: se acaba de probar en el puerto { $port } y { $host } responde.
+advice-use_what_works-tls = Configure el cifrado como TLS desde el principio: se acaba de probar en el puerto { $port } y { $host } responde.
 advice-compare_certificate = Pregunte al administrador del servidor si el certificado se renovó y compare la huella digital antes de aceptarlo.
 advice-use_certificate_name = Use como nombre del servidor el nombre para el que se emitió el certificado, si es el de su proveedor.
 advice-intercepted = Desactive el análisis del correo del antivirus: pone su propio certificado en lugar del de { $provider }.

@@ -378,7 +378,6 @@ step-sender = Annonce de l’expéditeur
 step-recipient = Annonce des destinataires
 step-content = Envoi
 step-verdict = Attente de la réponse du serveur
-step-repair = Essai d’autres ports
 
 ## What happened
 
@@ -389,6 +388,7 @@ problem-name_not_found = Le serveur { $host } est introuvable. L’e-mail n’a 
 problem-name_lookup_failed = Le nom { $host } n’a pas pu être recherché : il semble qu’il n’y ait pas de connexion à Internet. L’e-mail n’a pas été envoyé.
 problem-no_route = Aucun chemin ne mène de cet ordinateur à { $host } : le réseau est en panne ou n’est pas connecté. L’e-mail n’a pas été envoyé.
 problem-connection_refused = { $host } a refusé la connexion sur le port { $port }. L’e-mail n’a pas été envoyé.
+step-repair = Essai d’autres ports
 problem-connection_failed = La connexion à { $host } sur le port { $port } n’a pas pu être établie. L’e-mail n’a pas été envoyé.
 problem-timed_out = { $step ->
     [name] Le nom { $host } n’a pas pu être trouvé à temps. L’e-mail n’a pas été envoyé.
@@ -589,9 +589,6 @@ advice-try_later = Réessayez plus tard ; le message du serveur indique peut-ê
 advice-check_limits = Vérifiez combien d’e-mails votre fournisseur autorise par heure et par jour.
 advice-port_25_blocked = Utilisez le port 587 au lieu du 25, que la plupart des fournisseurs d’accès à Internet bloquent.
 advice-mode_of_465 = Réglez le chiffrement sur Automatique : le port 465 utilise TLS dès le début.
-advice-use_what_works = Utilisez le port { $port } avec le chiffrement Automatique : il vient d’être essayé, et { $host } y répond.
-advice-use_what_works-auto = Réglez le chiffrement sur Automatique : il vient d’être essayé sur le port { $port }, et { $host } répond.
-advice-use_what_works-tls = Réglez le chiffrement sur TLS dès le début : il vient d’être essayé sur le port { $port }, et { $host } répond.
 advice-try_auto = Réglez le chiffrement sur Automatique, puis réessayez.
 advice-mode_of_587 = Réglez le chiffrement sur Automatique : le port { $port } commence sans chiffrement, puis passe au chiffrement avec STARTTLS.
 advice-try_587 = Utilisez le port 587 avec le chiffrement Automatique.
@@ -602,6 +599,9 @@ advice-other_server = Utilisez un autre serveur de messagerie, si votre fourniss
 advice-check_clock = Vérifiez la date et l’heure de cet ordinateur.
 advice-renew_certificate = Demandez à l’administrateur du serveur de renouveler son certificat.
 advice-accept_certificate = Acceptez ce certificat, mais seulement si le serveur vous appartient et si l’empreinte est celle que son administrateur vous donne.
+advice-use_what_works = Utilisez le port { $port } avec le chiffrement Automatique : il vient d’être essayé, et { $host } y répond.
+advice-use_what_works-auto = Réglez le chiffrement sur Automatique : il vient d’être essayé sur le port { $port }, et { $host } répond.
+advice-use_what_works-tls = Réglez le chiffrement sur TLS dès le début : il vient d’être essayé sur le port { $port }, et { $host } répond.
 advice-compare_certificate = Demandez à l’administrateur du serveur si le certificat a été renouvelé, et comparez l’empreinte avant de l’accepter.
 advice-use_certificate_name = Utilisez comme nom de serveur celui pour lequel le certificat est établi, si c’est bien celui de votre fournisseur.
 advice-intercepted = Désactivez l’analyse des e-mails de l’antivirus : il remplace le certificat présenté par { $provider } par le sien.

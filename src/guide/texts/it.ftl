@@ -378,7 +378,6 @@ step-sender = Indicazione del mittente
 step-recipient = Indicazione dei destinatari
 step-content = Invio
 step-verdict = Attesa della risposta del server
-step-repair = Prova di altre porte
 
 ## What happened
 
@@ -389,6 +388,7 @@ problem-name_not_found = Il server { $host } non è stato trovato. L’email non
 problem-name_lookup_failed = Non è stato possibile cercare il server { $host }: sembra che non ci sia una connessione a internet. L’email non è stata inviata.
 problem-no_route = Da questo computer non si riesce a raggiungere { $host }: la rete non funziona o non è connessa. L’email non è stata inviata.
 problem-connection_refused = Il server { $host } ha rifiutato la connessione sulla porta { $port }. L’email non è stata inviata.
+step-repair = Prova di altre porte
 problem-connection_failed = Non è stato possibile stabilire una connessione con { $host } sulla porta { $port }. L’email non è stata inviata.
 problem-timed_out = { $step ->
     [name] Non è stato possibile cercare in tempo il server { $host }. L’email non è stata inviata.
@@ -589,9 +589,6 @@ advice-try_later = Riprovi più tardi; la risposta del server può indicare quan
 advice-check_limits = Verifichi quante email il provider consente all’ora e al giorno.
 advice-port_25_blocked = Usi la porta 587 invece della 25, che la maggior parte dei provider internet blocca.
 advice-mode_of_465 = Imposti la crittografia su automatica: la porta 465 usa TLS fin dall’inizio.
-advice-use_what_works = Usi la porta { $port } con la crittografia automatica: è stata appena provata e { $host } risponde.
-advice-use_what_works-auto = Imposti la crittografia su automatica: è stata appena provata sulla porta { $port } e { $host } risponde.
-advice-use_what_works-tls = Imposti la crittografia su TLS fin dall'inizio: è stata appena provata sulla porta { $port } e { $host } risponde.
 advice-try_auto = Imposti la crittografia su automatica e riprovi.
 advice-mode_of_587 = Imposti la crittografia su automatica: la porta { $port } inizia senza crittografia e passa a quella con STARTTLS.
 advice-try_587 = Usi la porta 587 con la crittografia automatica.
@@ -602,6 +599,9 @@ advice-other_server = Usi un altro server di posta, se il provider ne ha uno.
 advice-check_clock = Verifichi la data e l’ora di questo computer.
 advice-renew_certificate = Chieda all’amministratore del server di rinnovarne il certificato.
 advice-accept_certificate = Accetti questo certificato, ma solo se il server è Suo e l’impronta digitale è quella che Le fornisce il suo amministratore.
+advice-use_what_works = Usi la porta { $port } con la crittografia automatica: è stata appena provata e { $host } risponde.
+advice-use_what_works-auto = Imposti la crittografia su automatica: è stata appena provata sulla porta { $port } e { $host } risponde.
+advice-use_what_works-tls = Imposti la crittografia su TLS fin dall'inizio: è stata appena provata sulla porta { $port } e { $host } risponde.
 advice-compare_certificate = Chieda all’amministratore del server se il certificato è stato rinnovato, e confronti l’impronta digitale prima di accettarlo.
 advice-use_certificate_name = Usi come nome del server quello a cui è intestato il certificato, se è del Suo provider.
 advice-intercepted = Disattivi la scansione delle email nel programma antivirus: mette il proprio certificato al posto di quello di { $provider }.

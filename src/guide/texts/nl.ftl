@@ -378,7 +378,6 @@ step-sender = Afzender opgeven
 step-recipient = Ontvangers opgeven
 step-content = Verzenden
 step-verdict = Wachten op het antwoord van de server
-step-repair = Andere poorten proberen
 
 ## What happened
 
@@ -389,6 +388,7 @@ problem-name_not_found = De server { $host } is niet gevonden. De e-mail is niet
 problem-name_lookup_failed = De naam { $host } kon niet worden opgezocht: er lijkt geen internetverbinding te zijn. De e-mail is niet verzonden.
 problem-no_route = Er is geen weg van deze computer naar { $host }: het netwerk is uitgevallen of niet verbonden. De e-mail is niet verzonden.
 problem-connection_refused = { $host } heeft de verbinding op poort { $port } geweigerd. De e-mail is niet verzonden.
+step-repair = Andere poorten proberen
 problem-connection_failed = Er kwam geen verbinding tot stand met { $host } op poort { $port }. De e-mail is niet verzonden.
 problem-timed_out = { $step ->
     [name] De naam { $host } kon niet op tijd worden opgezocht. De e-mail is niet verzonden.
@@ -589,9 +589,6 @@ advice-try_later = Probeer het later opnieuw; in het antwoord van de server zelf
 advice-check_limits = Controleer hoeveel e-mails uw provider per uur en per dag toestaat.
 advice-port_25_blocked = Gebruik poort 587 in plaats van 25, die de meeste internetproviders blokkeren.
 advice-mode_of_465 = Stel de versleuteling in op automatisch: poort 465 gebruikt TLS vanaf het begin.
-advice-use_what_works = Gebruik poort { $port } met automatische versleuteling: die is zojuist geprobeerd, en { $host } antwoordt daar.
-advice-use_what_works-auto = Stel de versleuteling in op automatisch: dat is zojuist geprobeerd op poort { $port }, en { $host } antwoordt.
-advice-use_what_works-tls = Stel de versleuteling in op TLS vanaf het begin: dat is zojuist geprobeerd op poort { $port }, en { $host } antwoordt.
 advice-try_auto = Stel de versleuteling in op automatisch en probeer het opnieuw.
 advice-mode_of_587 = Stel de versleuteling in op automatisch: poort { $port } begint onversleuteld en schakelt over met STARTTLS.
 advice-try_587 = Gebruik poort 587 met automatische versleuteling.
@@ -602,6 +599,9 @@ advice-other_server = Gebruik een andere mailserver, als uw provider die heeft.
 advice-check_clock = Controleer de datum en tijd van deze computer.
 advice-renew_certificate = Vraag de beheerder van de server om het certificaat te vernieuwen.
 advice-accept_certificate = Accepteer dit certificaat, maar alleen als de server van uzelf is en de vingerafdruk dezelfde is als die u van de beheerder krijgt.
+advice-use_what_works = Gebruik poort { $port } met automatische versleuteling: die is zojuist geprobeerd, en { $host } antwoordt daar.
+advice-use_what_works-auto = Stel de versleuteling in op automatisch: dat is zojuist geprobeerd op poort { $port }, en { $host } antwoordt.
+advice-use_what_works-tls = Stel de versleuteling in op TLS vanaf het begin: dat is zojuist geprobeerd op poort { $port }, en { $host } antwoordt.
 advice-compare_certificate = Vraag de beheerder van de server of het certificaat is vernieuwd, en vergelijk de vingerafdruk voordat u het accepteert.
 advice-use_certificate_name = Gebruik als servernaam de naam waarvoor het certificaat geldt, als die van uw provider is.
 advice-intercepted = Schakel de e-mailcontrole van het antivirusprogramma uit: dat zet zijn eigen certificaat in de plaats van dat van { $provider }.

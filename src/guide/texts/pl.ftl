@@ -380,7 +380,6 @@ step-sender = Podawanie nadawcy
 step-recipient = Podawanie odbiorców
 step-content = Wysyłanie
 step-verdict = Oczekiwanie na odpowiedź serwera
-step-repair = Sprawdzanie innych portów
 
 ## What happened
 
@@ -391,6 +390,7 @@ problem-name_not_found = Nie znaleziono serwera { $host }. Wiadomość nie zosta
 problem-name_lookup_failed = Nie udało się wyszukać nazwy { $host }: wydaje się, że nie ma połączenia z internetem. Wiadomość nie została wysłana.
 problem-no_route = Z tego komputera nie ma drogi do serwera { $host }: sieć nie działa lub nie jest podłączona. Wiadomość nie została wysłana.
 problem-connection_refused = Serwer { $host } odrzucił połączenie na porcie { $port }. Wiadomość nie została wysłana.
+step-repair = Sprawdzanie innych portów
 problem-connection_failed = Nie udało się połączyć z serwerem { $host } na porcie { $port }. Wiadomość nie została wysłana.
 problem-timed_out = { $step ->
     [name] Nie udało się na czas wyszukać nazwy { $host }. Wiadomość nie została wysłana.
@@ -591,9 +591,6 @@ advice-try_later = Spróbuj ponownie później; w odpowiedzi serwera może być 
 advice-check_limits = Sprawdź, ile wiadomości na godzinę i na dobę dopuszcza dostawca.
 advice-port_25_blocked = Użyj portu 587 zamiast 25, który blokuje większość dostawców internetu.
 advice-mode_of_465 = Ustaw szyfrowanie na automatyczne: port 465 używa TLS od początku.
-advice-use_what_works = Użyj portu { $port } z automatycznym szyfrowaniem: został właśnie sprawdzony i serwer { $host } na nim odpowiada.
-advice-use_what_works-auto = Ustaw szyfrowanie na automatyczne: zostało właśnie sprawdzone na porcie { $port } i serwer { $host } odpowiada.
-advice-use_what_works-tls = Ustaw szyfrowanie na TLS od początku: zostało właśnie sprawdzone na porcie { $port } i serwer { $host } odpowiada.
 advice-try_auto = Ustaw szyfrowanie na automatyczne i spróbuj ponownie.
 advice-mode_of_587 = Ustaw szyfrowanie na automatyczne: port { $port } zaczyna bez szyfrowania i przełącza się za pomocą STARTTLS.
 advice-try_587 = Użyj portu 587 z automatycznym szyfrowaniem.
@@ -604,6 +601,9 @@ advice-other_server = Użyj innego serwera poczty, jeśli dostawca taki ma.
 advice-check_clock = Sprawdź datę i godzinę na tym komputerze.
 advice-renew_certificate = Poproś administratora serwera o odnowienie certyfikatu.
 advice-accept_certificate = Zaakceptuj ten certyfikat, ale tylko jeśli jest to własny serwer, a odcisk jest taki sam jak podany przez jego administratora.
+advice-use_what_works = Użyj portu { $port } z automatycznym szyfrowaniem: został właśnie sprawdzony i serwer { $host } na nim odpowiada.
+advice-use_what_works-auto = Ustaw szyfrowanie na automatyczne: zostało właśnie sprawdzone na porcie { $port } i serwer { $host } odpowiada.
+advice-use_what_works-tls = Ustaw szyfrowanie na TLS od początku: zostało właśnie sprawdzone na porcie { $port } i serwer { $host } odpowiada.
 advice-compare_certificate = Zapytaj administratora serwera, czy certyfikat został odnowiony, i porównaj odcisk, zanim go zaakceptujesz.
 advice-use_certificate_name = Użyj jako nazwy serwera nazwy, na którą wystawiono certyfikat, jeśli należy ona do dostawcy.
 advice-intercepted = Wyłącz skanowanie poczty w programie antywirusowym: wstawia on własny certyfikat zamiast certyfikatu, który ma { $provider }.

@@ -378,7 +378,6 @@ step-sender = Indicação do remetente
 step-recipient = Indicação dos destinatários
 step-content = Envio
 step-verdict = Espera pela resposta do servidor
-step-repair = Tentando outras portas
 
 ## What happened
 
@@ -389,6 +388,7 @@ problem-name_not_found = O servidor { $host } não foi encontrado. O e-mail não
 problem-name_lookup_failed = Não foi possível procurar o nome { $host }: parece não haver conexão à internet. O e-mail não foi enviado.
 problem-no_route = Não há caminho deste computador para { $host }: a rede está sem funcionar ou não está conectada. O e-mail não foi enviado.
 problem-connection_refused = { $host } recusou a conexão na porta { $port }. O e-mail não foi enviado.
+step-repair = Tentando outras portas
 problem-connection_failed = Não foi possível estabelecer a conexão com { $host } na porta { $port }. O e-mail não foi enviado.
 problem-timed_out = { $step ->
     [name] Não foi possível encontrar o nome { $host } a tempo. O e-mail não foi enviado.
@@ -589,9 +589,6 @@ advice-try_later = Tente novamente mais tarde; a mensagem do servidor talvez ind
 advice-check_limits = Verifique quantos e-mails o seu provedor permite por hora e por dia.
 advice-port_25_blocked = Use a porta 587 em vez da 25, que a maioria dos provedores de internet bloqueia.
 advice-mode_of_465 = Defina a criptografia como Automática: a porta 465 usa TLS desde o início.
-advice-use_what_works = Use a porta { $port } com a criptografia Automática: ela acabou de ser testada, e { $host } responde nela.
-advice-use_what_works-auto = Defina a criptografia como Automática: ela acabou de ser testada na porta { $port }, e { $host } responde.
-advice-use_what_works-tls = Defina a criptografia como TLS desde o início: ela acabou de ser testada na porta { $port }, e { $host } responde.
 advice-try_auto = Defina a criptografia como Automática e tente novamente.
 advice-mode_of_587 = Defina a criptografia como Automática: a porta { $port } começa sem criptografia e muda com STARTTLS.
 advice-try_587 = Use a porta 587 com a criptografia Automática.
@@ -602,6 +599,9 @@ advice-other_server = Use outro servidor de e-mail, se o seu provedor tiver um.
 advice-check_clock = Verifique a data e a hora deste computador.
 advice-renew_certificate = Peça ao administrador do servidor que renove o certificado.
 advice-accept_certificate = Aceite este certificado, mas apenas se o servidor for seu e a impressão digital for a que o administrador lhe der.
+advice-use_what_works = Use a porta { $port } com a criptografia Automática: ela acabou de ser testada, e { $host } responde nela.
+advice-use_what_works-auto = Defina a criptografia como Automática: ela acabou de ser testada na porta { $port }, e { $host } responde.
+advice-use_what_works-tls = Defina a criptografia como TLS desde o início: ela acabou de ser testada na porta { $port }, e { $host } responde.
 advice-compare_certificate = Pergunte ao administrador do servidor se o certificado foi renovado e compare a impressão digital antes de aceitá-lo.
 advice-use_certificate_name = Use como nome do servidor o nome para o qual o certificado foi emitido, se for o do seu provedor.
 advice-intercepted = Desative a análise de e-mail do antivírus: ele coloca o seu próprio certificado no lugar do certificado de { $provider }.

@@ -379,7 +379,6 @@ step-sender = Indicarea expeditorului
 step-recipient = Indicarea destinatarilor
 step-content = Trimiterea
 step-verdict = Așteptarea răspunsului serverului
-step-repair = Încercarea altor porturi
 
 ## What happened
 
@@ -390,6 +389,7 @@ problem-name_not_found = Serverul { $host } nu a fost găsit. E-mailul nu a fost
 problem-name_lookup_failed = Serverul { $host } nu a putut fi căutat: se pare că nu există conexiune la internet. E-mailul nu a fost trimis.
 problem-no_route = De la acest calculator nu se poate ajunge la { $host }: rețeaua nu funcționează sau nu este conectată. E-mailul nu a fost trimis.
 problem-connection_refused = Serverul { $host } a refuzat conexiunea pe portul { $port }. E-mailul nu a fost trimis.
+step-repair = Încercarea altor porturi
 problem-connection_failed = Nu s-a putut stabili o conexiune cu { $host } pe portul { $port }. E-mailul nu a fost trimis.
 problem-timed_out = { $step ->
     [name] Serverul { $host } nu a putut fi căutat la timp. E-mailul nu a fost trimis.
@@ -590,9 +590,6 @@ advice-try_later = Încercați din nou mai târziu; răspunsul serverului poate 
 advice-check_limits = Verificați câte e-mailuri permite furnizorul pe oră și pe zi.
 advice-port_25_blocked = Folosiți portul 587 în loc de 25, pe care majoritatea furnizorilor de internet îl blochează.
 advice-mode_of_465 = Alegeți criptarea automată: portul 465 folosește TLS de la început.
-advice-use_what_works = Folosiți portul { $port } cu criptare automată: tocmai a fost încercat, iar { $host } răspunde acolo.
-advice-use_what_works-auto = Alegeți criptarea automată: tocmai a fost încercată pe portul { $port }, iar { $host } răspunde.
-advice-use_what_works-tls = Alegeți criptarea TLS de la început: tocmai a fost încercată pe portul { $port }, iar { $host } răspunde.
 advice-try_auto = Alegeți criptarea automată și încercați din nou.
 advice-mode_of_587 = Alegeți criptarea automată: portul { $port } începe necriptat și trece la criptare cu STARTTLS.
 advice-try_587 = Folosiți portul 587 cu criptare automată.
@@ -603,6 +600,9 @@ advice-other_server = Folosiți alt server de e-mail, dacă furnizorul are unul.
 advice-check_clock = Verificați data și ora acestui calculator.
 advice-renew_certificate = Rugați administratorul serverului să reînnoiască certificatul.
 advice-accept_certificate = Acceptați acest certificat, dar numai dacă serverul este al dumneavoastră și amprenta este cea pe care v-o dă administratorul lui.
+advice-use_what_works = Folosiți portul { $port } cu criptare automată: tocmai a fost încercat, iar { $host } răspunde acolo.
+advice-use_what_works-auto = Alegeți criptarea automată: tocmai a fost încercată pe portul { $port }, iar { $host } răspunde.
+advice-use_what_works-tls = Alegeți criptarea TLS de la început: tocmai a fost încercată pe portul { $port }, iar { $host } răspunde.
 advice-compare_certificate = Întrebați administratorul serverului dacă certificatul a fost reînnoit și comparați amprenta înainte să îl acceptați.
 advice-use_certificate_name = Folosiți ca nume al serverului numele pentru care este emis certificatul, dacă este al furnizorului dumneavoastră.
 advice-intercepted = Dezactivați scanarea e-mailurilor în programul antivirus: acesta pune certificatul propriu în locul celui de la { $provider }.
