@@ -71,7 +71,8 @@ impl Catalogue {
         // A host's name in the midst of Arabic would turn the words around it. Where everything runs one way, the isolating
         // characters are nothing but garbage to a host that does not know them.
         bundle.set_use_isolating(self.is_right_to_left());
-        Some(bundle.format_pattern(pattern, Some(arguments), &mut Vec::new()).into_owned())
+        let text = bundle.format_pattern(pattern, Some(arguments), &mut Vec::new());
+        Some(if self.is_right_to_left() { with_bare_numbers(&text) } else { text.into_owned() })
     }
 
     fn message(&self, id: &str) -> Option<&Message<&str>> {
@@ -92,4 +93,21 @@ fn as_it_is(pattern: &Pattern<&str>) -> Option<String> {
         PatternElement::Placeable { .. } => None,
     };
     pattern.elements.iter().map(literal).collect()
+}
+
+/// Digits run from left to right by themselves. Isolated, the halves of 36.5 would change places.
+fn with_bare_numbers(text: &str) -> String {
+    let mut parts = text.split('\u{2068}');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (inside, behind) = part.split_once('\u{2069}').unwrap_or_default();
+        if inside.is_empty() || !inside.bytes().all(|byte| byte.is_ascii_digit()) {
+            out.push('\u{2068}');
+            out.push_str(part);
+        } else {
+            out.push_str(inside);
+            out.push_str(behind);
+        }
+    }
+    out
 }

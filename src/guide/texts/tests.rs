@@ -283,6 +283,9 @@ fn what_is_put_into_arabic_keeps_its_own_direction() {
     assert_eq!((arabic.direction(), in_language("ro").direction()), ("rtl", "ltr"));
     let document = [("document", "Invoice 7".to_owned())];
     assert!(arabic.with("button-body_no_name", &document).contains("\u{2068}Invoice 7\u{2069}"));
+    let refused = [("host", "mail.example.com".to_owned()), ("port", "587".to_owned())];
+    let text = arabic.with("problem-connection_refused", &refused);
+    assert!(text.contains("\u{2068}mail.example.com\u{2069}") && text.contains(" 587"), "{text:?}");
     assert!(!arabic.plain("button-body_no_name", &document).contains(['\u{2068}', '\u{2069}']));
     assert_eq!(
         Texts::with_own("", vec![own("he", "kind-invoice = חשבונית")])
