@@ -26,7 +26,7 @@ pub fn document(account: &Account, json: Value, pdf: u64) -> Result<Answer, Answ
     let mut warnings = warnings(&account.providers, &email, &settings);
     // Some faults show only when the message is put together, and so does its size.
     let delivery = Delivery::new(settings.as_ref().clone(), email).map_err(|fault| refuse(&[fault]))?;
-    warnings.extend(over_limits(&account.providers, &delivery, pdf));
+    warnings.extend(over_limits(&texts, &account.providers, &delivery, pdf));
     let warnings: Vec<_> = warnings.iter().map(|warning| told(&texts, warning)).collect();
     Ok(Answer::ok("checked").with("warnings", warnings))
 }
@@ -71,13 +71,13 @@ fn elsewhere(providers: &Providers, server: &Server, sender: &Address) -> Option
 }
 
 /// What the server would refuse in the end, known before it is asked.
-fn over_limits(providers: &Providers, delivery: &Delivery, pdf: u64) -> Vec<Warning> {
+fn over_limits(texts: &Texts, providers: &Providers, delivery: &Delivery, pdf: u64) -> Vec<Warning> {
     let Delivery::Smtp(Submission { server, message, .. }) = delivery else { return Vec::new() };
     let Some(provider) = providers.of_login(&server.host, message.sender.as_str()) else { return Vec::new() };
     let size = message.content.size(Encoding::Base64) + email::encoded_size(pdf);
     let count = message.recipients.len() as u64;
     let too_large = provider.limits.bytes.filter(|limit| size > *limit).map(|limit| {
-        let (size, limit) = (guide::size_rounded_up(size), guide::size_rounded_down(limit));
+        let (size, limit) = (guide::size_rounded_up(texts, size), guide::size_rounded_down(texts, limit));
         Warning::new("document", "over_size_limit").with("size", size).with("limit", limit)
     });
     let too_many = provider.limits.recipients.filter(|limit| count > *limit).map(|limit| {

@@ -218,7 +218,7 @@ fn every_text_that_is_there_is_asked_for() {
 #[test]
 fn every_word_that_a_text_names_is_given() {
     let sources = sources();
-    let advice = between(&sources["guide/problems/mod.rs"], "fn words(", "fn readable");
+    let advice = between(&sources["guide/problems/mod.rs"], "fn words(", "fn day");
     for (id, pattern) in catalogue() {
         let (family, rest) = id.split_once('-').unwrap_or((id, ""));
         // The code that gives the words: the file that names the text's code, or the one that gives a whole family its words.

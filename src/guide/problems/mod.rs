@@ -65,7 +65,7 @@ pub fn explain(texts: &Texts, situation: &Situation<'_>) -> Problem {
 }
 
 fn explain_by(catalogue: &Catalogue, texts: &Texts, situation: &Situation<'_>) -> Problem {
-    let words = words(situation);
+    let words = words(texts, situation);
     let row = catalogue.row(situation);
     let (code, text) = row.map_or_else(
         // A test finds a row for every ending; without one its reason still has a sentence.
@@ -140,7 +140,7 @@ impl Situation<'_> {
     }
 }
 
-fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
+fn words(texts: &Texts, situation: &Situation<'_>) -> Vec<(&'static str, String)> {
     let failure = situation.failure;
     let (size, limit) = failure.size.unwrap_or_default();
     let certificate = failure.certificate.as_deref();
@@ -153,32 +153,36 @@ fn words(situation: &Situation<'_>) -> Vec<(&'static str, String)> {
         ("proxy", situation.proxy.unwrap_or_default().to_owned()),
         ("provider", situation.provider.map_or_else(String::new, |provider| provider.name.clone())),
         ("step", situation.step.map_or("start", Step::code).to_owned()),
-        ("size", size_rounded_up(size)),
-        ("limit", size_rounded_down(limit)),
+        ("size", size_rounded_up(texts, size)),
+        ("limit", size_rounded_down(texts, limit)),
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
         ("names", certificate.map_or_else(String::new, |facts| facts.names.join(", "))),
         ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
         ("issuer", certificate.map_or_else(String::new, |facts| said::common_name(&facts.issuer))),
-        ("expires", certificate.map_or_else(String::new, |facts| facts.not_after.clone())),
-        ("begins", certificate.map_or_else(String::new, |facts| facts.not_before.clone())),
+        ("expires", certificate.map_or_else(String::new, |facts| day(&facts.not_after))),
+        ("begins", certificate.map_or_else(String::new, |facts| day(&facts.not_before))),
         ("count", situation.wait().map_or(0, Wait::count).to_string()),
     ]
 }
 
+/// Of an RFC 3339 time: a person does not count in seconds here.
+fn day(time: &str) -> String {
+    time.split('T').next().unwrap_or_default().to_owned()
+}
+
 /// Of an email, rounded up, as a limit is rounded down: one that is a little over does not read as the same number.
-pub fn size_rounded_up(bytes: u64) -> String {
-    readable(bytes, u64::div_ceil)
+pub fn size_rounded_up(texts: &Texts, bytes: u64) -> String {
+    size(texts, bytes, u64::div_ceil)
 }
 
-pub fn size_rounded_down(bytes: u64) -> String {
-    readable(bytes, |bytes, unit| bytes / unit)
+pub fn size_rounded_down(texts: &Texts, bytes: u64) -> String {
+    size(texts, bytes, |bytes, unit| bytes / unit)
 }
 
-/// As people write it.
-fn readable(bytes: u64, round: fn(u64, u64) -> u64) -> String {
+fn size(texts: &Texts, bytes: u64, round: fn(u64, u64) -> u64) -> String {
     if bytes < 1_000_000 {
-        return format!("{} kB", round(bytes, 1000));
+        return texts.with("size-kilobytes", &[("number", round(bytes, 1000).to_string())]);
     }
     let tenths = round(bytes, 100_000);
-    format!("{}.{} MB", tenths / 10, tenths % 10)
+    texts.with("size-megabytes", &[("whole", (tenths / 10).to_string()), ("tenth", (tenths % 10).to_string())])
 }

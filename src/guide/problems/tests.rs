@@ -126,6 +126,8 @@ impl Made {
         let value = |fact: Fact| when.values(fact).get(if fact == turn.0 { turn.1 } else { 0 }).map(String::as_str);
         let reason = value(Fact::Reason).unwrap();
         let ending = *ENDINGS.iter().find(|ending| ending.reason() == reason).unwrap();
+        // With STARTTLS, what is no TLS has a problem of its own.
+        let usual = if ending == Ending::TlsNotSpoken { "tls" } else { "starttls" };
         let is_http = value(Fact::Protocol) == Some("http") || reason.starts_with("http_");
         let mut failure = Failure::new(ending);
         let server = [Fact::Words, Fact::Code, Fact::Enhanced].map(value);
@@ -148,7 +150,7 @@ impl Made {
             step: value(Fact::Step).and_then(|code| Step::ALL.into_iter().find(|step| step.code() == code)),
             host: host(value(Fact::Provider), value(Fact::AppPassword)),
             port: value(Fact::Port).map_or(587, |port| port.parse().unwrap()),
-            security: if is_http { String::new() } else { value(Fact::Security).unwrap_or("starttls").to_owned() },
+            security: if is_http { String::new() } else { value(Fact::Security).unwrap_or(usual).to_owned() },
             username: match value(Fact::Username) {
                 Some("empty") => "",
                 Some("name") => "ana",
@@ -328,11 +330,12 @@ fn values_of_patches_and_links_come_from_the_situation() {
 
 #[test]
 fn sizes_are_rounded_apart() {
+    let texts = Texts::new("Ledger");
     for (size, limit, told) in [
         (20_001, 20_999, ["21 kB", "20 kB"]),
         (1_000_000, 999_999, ["1.0 MB", "999 kB"]),
         (35_900_001, 35_999_999, ["36.0 MB", "35.9 MB"]),
     ] {
-        assert_eq!([size_rounded_up(size), size_rounded_down(limit)], told);
+        assert_eq!([size_rounded_up(&texts, size), size_rounded_down(&texts, limit)], told);
     }
 }

@@ -459,6 +459,8 @@ problem-sender_refused = لا يقبل الخادم { $host } رسائل من { 
 problem-recipient_refused = رفض الخادم { $host } المستلم { $recipient }. لم تُرسل الرسالة إلى أحد.
 problem-recipient_refused-copy = رفض الخادم { $host } العنوان { $recipient }، وهو عنوانك للنُّسخ. لم تُرسل الرسالة إلى أحد.
 problem-content_refused = رفض الخادم { $host } الرسالة. لم تُرسل الرسالة.
+size-kilobytes = { $number } كيلوبايت
+size-megabytes = { $whole }.{ $tenth } ميغابايت
 problem-too_large = { $limit_known ->
     [yes] الرسالة أكبر من اللازم: حجمها { $size }، والحد الأقصى لدى الخادم { $host } هو { $limit }. لم تُرسل الرسالة.
    *[other] الرسالة أكبر مما يقبله الخادم { $host }. لم تُرسل الرسالة.
@@ -494,6 +496,7 @@ problem-queue_too_long = انتظرت هذه الرسالة الرسائل ال�
 # Encryption
 problem-starttls_hidden = يخفي شيء ما على الطريق إلى { $host } التشفير الذي يوفّره الخادم. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
 problem-tls_not_ready = لا يستطيع الخادم { $host } تشفير الاتصال في الوقت الحالي. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
+problem-starttls_broken = وافق الخادم { $host } على تشفير الاتصال ثم لم يفعل. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
 problem-client_certificate_wanted = لا يسمح الخادم { $host } إلا للبرامج التي تعرض شهادة خاصة بها. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
 problem-intercepted_by_antivirus = فتح برنامج مكافحة فيروسات ({ $issuer }) الاتصال المشفّر بالخادم { $host } ووضع فيه شهادته هو. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.
 problem-intercepted_by_firewall = فتح جدار حماية هذه الشبكة ({ $issuer }) الاتصال المشفّر بالخادم { $host } ووضع فيه شهادته هو. لم تُرسل أي كلمة مرور ولم تُرسل الرسالة.

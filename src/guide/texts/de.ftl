@@ -455,6 +455,8 @@ problem-sender_refused = { $host } nimmt keine E-Mails von { $sender } an. Die E
 problem-recipient_refused = { $host } hat den Empfänger { $recipient } abgelehnt. Die E-Mail wurde an niemanden gesendet.
 problem-recipient_refused-copy = { $host } hat { $recipient } abgelehnt, Ihre Adresse für Kopien. Die E-Mail wurde an niemanden gesendet.
 problem-content_refused = { $host } hat die E-Mail abgelehnt. Sie wurde nicht gesendet.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] Die E-Mail ist zu groß: Sie hat { $size }, und { $host } nimmt höchstens { $limit } an. Sie wurde nicht gesendet.
    *[other] Die E-Mail ist zu groß für { $host }. Sie wurde nicht gesendet.
@@ -490,6 +492,7 @@ problem-queue_too_long = Diese E-Mail hat zu lange auf die anderen vor ihr gewar
 # Encryption
 problem-starttls_hidden = Etwas auf dem Weg zu { $host } verbirgt die Verschlüsselung, die der Server anbietet. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-tls_not_ready = { $host } kann die Verbindung zurzeit nicht verschlüsseln. Weder ein Passwort noch die E-Mail wurde gesendet.
+problem-starttls_broken = { $host } war mit der Verschlüsselung einverstanden und hat sie dann nicht begonnen. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-client_certificate_wanted = { $host } lässt nur Programme zu, die ein eigenes Zertifikat vorzeigen. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-intercepted_by_antivirus = Ein Antivirenprogramm ({ $issuer }) hat die verschlüsselte Verbindung zu { $host } geöffnet und sein eigenes Zertifikat eingesetzt. Weder ein Passwort noch die E-Mail wurde gesendet.
 problem-intercepted_by_firewall = Die Firewall dieses Netzwerks ({ $issuer }) hat die verschlüsselte Verbindung zu { $host } geöffnet und ihr eigenes Zertifikat eingesetzt. Weder ein Passwort noch die E-Mail wurde gesendet.

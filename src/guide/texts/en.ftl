@@ -455,6 +455,8 @@ problem-sender_refused = { $host } does not take emails from { $sender }. The em
 problem-recipient_refused = { $host } refused the recipient { $recipient }. The email was sent to nobody.
 problem-recipient_refused-copy = { $host } refused { $recipient }, which is your address for copies. The email was sent to nobody.
 problem-content_refused = { $host } refused the email. It was not sent.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole }.{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] The email is too large: it has { $size }, and { $host } takes { $limit }. It was not sent.
    *[other] The email is too large for { $host }. It was not sent.
@@ -490,6 +492,7 @@ problem-queue_too_long = This email waited too long for the others before it. It
 # Encryption
 problem-starttls_hidden = Something on the way to { $host } hides the encryption that the server offers. Neither a password nor the email was sent.
 problem-tls_not_ready = { $host } cannot encrypt the connection right now. Neither a password nor the email was sent.
+problem-starttls_broken = { $host } agreed to encrypt the connection and then did not. Neither a password nor the email was sent.
 problem-client_certificate_wanted = { $host } only lets in programs that show a certificate of their own. Neither a password nor the email was sent.
 problem-intercepted_by_antivirus = An antivirus program ({ $issuer }) opened the encrypted connection to { $host } and put its own certificate into it. Neither a password nor the email was sent.
 problem-intercepted_by_firewall = The firewall of this network ({ $issuer }) opened the encrypted connection to { $host } and put its own certificate into it. Neither a password nor the email was sent.

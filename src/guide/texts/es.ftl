@@ -455,6 +455,8 @@ problem-sender_refused = { $host } no acepta correos de { $sender }. El correo n
 problem-recipient_refused = { $host } rechazó al destinatario { $recipient }. El correo no se envió a nadie.
 problem-recipient_refused-copy = { $host } rechazó { $recipient }, que es su dirección para las copias. El correo no se envió a nadie.
 problem-content_refused = { $host } rechazó el correo. No se envió.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] El correo es demasiado grande: ocupa { $size }, y el máximo de { $host } es { $limit }. No se envió.
    *[other] El correo es demasiado grande para { $host }. No se envió.
@@ -490,6 +492,7 @@ problem-queue_too_long = Este correo esperó demasiado tiempo a que se enviaran 
 # Encryption
 problem-starttls_hidden = Algo en el camino hasta { $host } oculta el cifrado que ofrece el servidor. No se envió ninguna contraseña ni el correo.
 problem-tls_not_ready = { $host } no puede cifrar la conexión en este momento. No se envió ninguna contraseña ni el correo.
+problem-starttls_broken = { $host } aceptó cifrar la conexión, pero después no lo hizo. No se envió ninguna contraseña ni el correo.
 problem-client_certificate_wanted = { $host } solo admite programas que muestran un certificado propio. No se envió ninguna contraseña ni el correo.
 problem-intercepted_by_antivirus = Un antivirus ({ $issuer }) abrió la conexión cifrada con { $host } y puso en ella su propio certificado. No se envió ninguna contraseña ni el correo.
 problem-intercepted_by_firewall = El firewall de esta red ({ $issuer }) abrió la conexión cifrada con { $host } y puso en ella su propio certificado. No se envió ninguna contraseña ni el correo.

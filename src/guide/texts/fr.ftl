@@ -455,6 +455,8 @@ problem-sender_refused = { $host } n’accepte pas d’e-mails envoyés depuis {
 problem-recipient_refused = { $host } a refusé le destinataire { $recipient }. L’e-mail n’a été envoyé à personne.
 problem-recipient_refused-copy = { $host } a refusé { $recipient }, votre adresse pour les copies. L’e-mail n’a été envoyé à personne.
 problem-content_refused = { $host } a refusé l’e-mail. Il n’a pas été envoyé.
+size-kilobytes = { $number } ko
+size-megabytes = { $whole },{ $tenth } Mo
 problem-too_large = { $limit_known ->
     [yes] L’e-mail est trop volumineux : il fait { $size }, et { $host } accepte { $limit } au maximum. Il n’a pas été envoyé.
    *[other] L’e-mail est trop volumineux pour { $host }. Il n’a pas été envoyé.
@@ -490,6 +492,7 @@ problem-queue_too_long = Cet e-mail a attendu trop longtemps derrière les préc
 # Encryption
 problem-starttls_hidden = Quelque chose sur le trajet jusqu’à { $host } cache le chiffrement que le serveur propose. Ni mot de passe ni e-mail n’a été envoyé.
 problem-tls_not_ready = { $host } ne peut pas chiffrer la connexion pour le moment. Ni mot de passe ni e-mail n’a été envoyé.
+problem-starttls_broken = { $host } a accepté de chiffrer la connexion, mais ne l’a pas fait ensuite. Ni mot de passe ni e-mail n’a été envoyé.
 problem-client_certificate_wanted = { $host } n’accepte que les programmes qui présentent leur propre certificat. Ni mot de passe ni e-mail n’a été envoyé.
 problem-intercepted_by_antivirus = Un antivirus ({ $issuer }) a ouvert la connexion chiffrée à { $host } et y a mis son propre certificat. Ni mot de passe ni e-mail n’a été envoyé.
 problem-intercepted_by_firewall = Le pare-feu de ce réseau ({ $issuer }) a ouvert la connexion chiffrée à { $host } et y a mis son propre certificat. Ni mot de passe ni e-mail n’a été envoyé.

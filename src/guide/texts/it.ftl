@@ -455,6 +455,8 @@ problem-sender_refused = Il server { $host } non riceve email da { $sender }. L�
 problem-recipient_refused = Il server { $host } ha rifiutato il destinatario { $recipient }. L’email non è stata inviata a nessuno.
 problem-recipient_refused-copy = Il server { $host } ha rifiutato { $recipient }, il Suo indirizzo per le copie. L’email non è stata inviata a nessuno.
 problem-content_refused = Il server { $host } ha rifiutato l’email. Non è stata inviata.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] L’email è troppo grande: è di { $size }, e { $host } accetta { $limit }. Non è stata inviata.
    *[other] L’email è troppo grande per { $host }. Non è stata inviata.
@@ -490,6 +492,7 @@ problem-queue_too_long = Questa email ha atteso troppo a lungo dopo quelle che l
 # Encryption
 problem-starttls_hidden = Qualcosa lungo il percorso verso { $host } nasconde la crittografia che il server offre. Non è stata inviata alcuna password, e nemmeno l’email.
 problem-tls_not_ready = Il server { $host } al momento non può crittografare la connessione. Non è stata inviata alcuna password, e nemmeno l’email.
+problem-starttls_broken = Il server { $host } ha accettato di crittografare la connessione, ma poi non l’ha fatto. Non è stata inviata alcuna password, e nemmeno l’email.
 problem-client_certificate_wanted = Il server { $host } lascia entrare solo i programmi che presentano un proprio certificato. Non è stata inviata alcuna password, e nemmeno l’email.
 problem-intercepted_by_antivirus = Un programma antivirus ({ $issuer }) ha aperto la connessione crittografata con { $host } e vi ha inserito il proprio certificato. Non è stata inviata alcuna password, e nemmeno l’email.
 problem-intercepted_by_firewall = Il firewall di questa rete ({ $issuer }) ha aperto la connessione crittografata con { $host } e vi ha inserito il proprio certificato. Non è stata inviata alcuna password, e nemmeno l’email.

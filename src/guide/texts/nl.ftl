@@ -455,6 +455,8 @@ problem-sender_refused = { $host } neemt geen e-mails van { $sender } aan. De e-
 problem-recipient_refused = { $host } heeft de ontvanger { $recipient } geweigerd. De e-mail is naar niemand verzonden.
 problem-recipient_refused-copy = { $host } heeft { $recipient } geweigerd, uw adres voor kopieën. De e-mail is naar niemand verzonden.
 problem-content_refused = { $host } heeft de e-mail geweigerd. De e-mail is niet verzonden.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] De e-mail is te groot: die is { $size }, en { $host } neemt hoogstens { $limit } aan. De e-mail is niet verzonden.
    *[other] De e-mail is te groot voor { $host }. De e-mail is niet verzonden.
@@ -490,6 +492,7 @@ problem-queue_too_long = Deze e-mail heeft te lang op de e-mails ervoor gewacht.
 # Encryption
 problem-starttls_hidden = Iets op de weg naar { $host } verbergt de versleuteling die de server aanbiedt. Er is geen wachtwoord en geen e-mail verzonden.
 problem-tls_not_ready = { $host } kan de verbinding op dit moment niet versleutelen. Er is geen wachtwoord en geen e-mail verzonden.
+problem-starttls_broken = { $host } heeft ermee ingestemd de verbinding te versleutelen, maar heeft het daarna niet gedaan. Er is geen wachtwoord en geen e-mail verzonden.
 problem-client_certificate_wanted = { $host } laat alleen programma’s toe die een eigen certificaat tonen. Er is geen wachtwoord en geen e-mail verzonden.
 problem-intercepted_by_antivirus = Een antivirusprogramma ({ $issuer }) heeft de versleutelde verbinding met { $host } geopend en er zijn eigen certificaat in gezet. Er is geen wachtwoord en geen e-mail verzonden.
 problem-intercepted_by_firewall = De firewall van dit netwerk ({ $issuer }) heeft de versleutelde verbinding met { $host } geopend en er zijn eigen certificaat in gezet. Er is geen wachtwoord en geen e-mail verzonden.

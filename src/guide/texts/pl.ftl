@@ -457,6 +457,8 @@ problem-sender_refused = Serwer { $host } nie przyjmuje wiadomości z adresu { $
 problem-recipient_refused = Serwer { $host } odrzucił odbiorcę { $recipient }. Wiadomość nie została wysłana do nikogo.
 problem-recipient_refused-copy = Serwer { $host } odrzucił adres { $recipient }, czyli adres do kopii. Wiadomość nie została wysłana do nikogo.
 problem-content_refused = Serwer { $host } odrzucił wiadomość. Nie została ona wysłana.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] Wiadomość jest za duża: ma { $size }, a serwer { $host } przyjmuje najwyżej { $limit }. Nie została ona wysłana.
    *[other] Wiadomość jest za duża dla serwera { $host }. Nie została ona wysłana.
@@ -492,6 +494,7 @@ problem-queue_too_long = Ta wiadomość zbyt długo czekała na inne, które by�
 # Encryption
 problem-starttls_hidden = Coś na drodze do serwera { $host } ukrywa szyfrowanie, które ten serwer oferuje. Nie wysłano ani hasła, ani wiadomości.
 problem-tls_not_ready = Serwer { $host } nie może teraz zaszyfrować połączenia. Nie wysłano ani hasła, ani wiadomości.
+problem-starttls_broken = Serwer { $host } zgodził się na szyfrowanie połączenia, ale potem go nie rozpoczął. Nie wysłano ani hasła, ani wiadomości.
 problem-client_certificate_wanted = Serwer { $host } wpuszcza tylko programy, które przedstawiają własny certyfikat. Nie wysłano ani hasła, ani wiadomości.
 problem-intercepted_by_antivirus = Program antywirusowy ({ $issuer }) otworzył szyfrowane połączenie z serwerem { $host } i wstawił w nie własny certyfikat. Nie wysłano ani hasła, ani wiadomości.
 problem-intercepted_by_firewall = Zapora sieciowa tej sieci ({ $issuer }) otworzyła szyfrowane połączenie z serwerem { $host } i wstawiła w nie własny certyfikat. Nie wysłano ani hasła, ani wiadomości.

@@ -455,6 +455,8 @@ problem-sender_refused = { $host } não aceita e-mails de { $sender }. O e-mail 
 problem-recipient_refused = { $host } recusou o destinatário { $recipient }. O e-mail não foi enviado a ninguém.
 problem-recipient_refused-copy = { $host } recusou { $recipient }, que é o seu endereço para cópias. O e-mail não foi enviado a ninguém.
 problem-content_refused = { $host } recusou o e-mail. Não foi enviado.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] O e-mail é grande demais: tem { $size }, e { $host } aceita no máximo { $limit }. Não foi enviado.
    *[other] O e-mail é grande demais para { $host }. Não foi enviado.
@@ -490,6 +492,7 @@ problem-queue_too_long = Este e-mail esperou tempo demais pelos anteriores. Não
 # Encryption
 problem-starttls_hidden = Algo no caminho até { $host } esconde a criptografia que o servidor oferece. Não foi enviada nenhuma senha, nem o e-mail.
 problem-tls_not_ready = { $host } não consegue criptografar a conexão neste momento. Não foi enviada nenhuma senha, nem o e-mail.
+problem-starttls_broken = { $host } aceitou criptografar a conexão, mas depois não o fez. Não foi enviada nenhuma senha, nem o e-mail.
 problem-client_certificate_wanted = { $host } só admite programas que mostram um certificado próprio. Não foi enviada nenhuma senha, nem o e-mail.
 problem-intercepted_by_antivirus = Um antivírus ({ $issuer }) abriu a conexão criptografada com { $host } e colocou nela o seu próprio certificado. Não foi enviada nenhuma senha, nem o e-mail.
 problem-intercepted_by_firewall = O firewall desta rede ({ $issuer }) abriu a conexão criptografada com { $host } e colocou nela o seu próprio certificado. Não foi enviada nenhuma senha, nem o e-mail.

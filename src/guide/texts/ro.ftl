@@ -456,6 +456,8 @@ problem-sender_refused = Serverul { $host } nu preia e-mailuri de la { $sender }
 problem-recipient_refused = Serverul { $host } a refuzat destinatarul { $recipient }. E-mailul nu a fost trimis nimănui.
 problem-recipient_refused-copy = Serverul { $host } a refuzat { $recipient }, adresa dumneavoastră pentru copii. E-mailul nu a fost trimis nimănui.
 problem-content_refused = Serverul { $host } a refuzat e-mailul. Nu a fost trimis.
+size-kilobytes = { $number } kB
+size-megabytes = { $whole },{ $tenth } MB
 problem-too_large = { $limit_known ->
     [yes] E-mailul este prea mare: are { $size }, iar { $host } acceptă { $limit }. Nu a fost trimis.
    *[other] E-mailul este prea mare pentru { $host }. Nu a fost trimis.
@@ -491,6 +493,7 @@ problem-queue_too_long = Acest e-mail a așteptat prea mult după cele dinaintea
 # Encryption
 problem-starttls_hidden = Ceva de pe traseul până la { $host } ascunde criptarea pe care o oferă serverul. Nu s-au trimis nici parola, nici e-mailul.
 problem-tls_not_ready = Serverul { $host } nu poate cripta acum conexiunea. Nu s-au trimis nici parola, nici e-mailul.
+problem-starttls_broken = Serverul { $host } a acceptat să cripteze conexiunea, dar apoi nu a făcut-o. Nu s-au trimis nici parola, nici e-mailul.
 problem-client_certificate_wanted = Serverul { $host } permite accesul doar programelor care prezintă un certificat propriu. Nu s-au trimis nici parola, nici e-mailul.
 problem-intercepted_by_antivirus = Un program antivirus ({ $issuer }) a deschis conexiunea criptată cu { $host } și a pus în ea certificatul propriu. Nu s-au trimis nici parola, nici e-mailul.
 problem-intercepted_by_firewall = Firewallul acestei rețele ({ $issuer }) a deschis conexiunea criptată cu { $host } și a pus în ea certificatul propriu. Nu s-au trimis nici parola, nici e-mailul.
