@@ -127,9 +127,20 @@ impl Situation<'_> {
             "$app_password_page" => {
                 self.provider.and_then(|it| it.app_password_page.as_ref().or(it.help.as_ref())).cloned()
             }
-            "$server_link" => said::link(&self.failure.server.as_ref()?.text),
+            "$server_link" => self.server_link(),
             _ => Some(link.to_owned()),
         }
+    }
+
+    /// Of what came in clear nobody knows who said it: no link of that is for people to open.
+    fn server_link(&self) -> Option<String> {
+        let is_in_clear = match self.security {
+            "starttls" => matches!(self.step, Some(Step::Greeting | Step::Tls)),
+            "none" => true,
+            _ => self.proxy.is_some(),
+        };
+        let words = self.failure.server.as_ref().filter(|_| !is_in_clear)?;
+        said::link(&words.text)
     }
 
     /// What the server for sending is called where this one is for receiving.

@@ -329,6 +329,36 @@ fn values_of_patches_and_links_come_from_the_situation() {
 }
 
 #[test]
+fn what_was_said_in_clear_has_no_link() {
+    let texts = Texts::new("Ledger");
+    for (security, step, has_link) in [
+        ("starttls", Step::Greeting, false),
+        ("starttls", Step::Recipient, true),
+        ("tls", Step::Greeting, true),
+        ("none", Step::Recipient, false),
+    ] {
+        let failure = Failure::new(Ending::ServerRefused).words(ServerWords {
+            code: 554,
+            enhanced: None,
+            text: "Blocked using a list, see https://example.com/why".to_owned(),
+        });
+        let made = Made {
+            failure,
+            step: Some(step),
+            host: "mail.example.test".to_owned(),
+            port: 587,
+            security: security.to_owned(),
+            username: "ana@example.test",
+            proxy: false,
+            copy: false,
+        };
+        let problem = made.see(|situation| explain(&texts, situation));
+        assert_eq!(problem.code, "blocklisted");
+        assert_eq!(problem.advice.iter().any(|advice| advice.link.is_some()), has_link, "{security} {step:?}");
+    }
+}
+
+#[test]
 fn sizes_are_rounded_apart() {
     let texts = Texts::new("Ledger");
     for (size, limit, told) in [
