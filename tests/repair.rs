@@ -174,7 +174,7 @@ fn what_another_port_cannot_mend_is_not_tried() {
 
 fn silent() -> Network {
     let network = Network::default().plays(HOST, 587, no_starttls);
-    network.is_silent(HOST, 465).is_silent(HOST, 2525).is_silent(HOST, 25)
+    network.stays_silent(HOST, 465).stays_silent(HOST, 2525).stays_silent(HOST, 25)
 }
 
 #[test]

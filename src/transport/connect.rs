@@ -82,7 +82,9 @@ impl Whereabouts<'_> {
 
     fn at(&self, port: u16) -> Vec<SocketAddr> {
         let mut addresses = self.addresses.clone();
-        addresses.iter_mut().for_each(|address| address.set_port(port));
+        for address in &mut addresses {
+            address.set_port(port);
+        }
         addresses
     }
 }

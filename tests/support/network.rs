@@ -55,7 +55,7 @@ impl Network {
         self
     }
 
-    pub fn is_silent(mut self, host: &str, port: u16) -> Self {
+    pub fn stays_silent(mut self, host: &str, port: u16) -> Self {
         self.there.insert((host.to_owned(), port), There::IsSilent);
         self
     }
