@@ -166,6 +166,18 @@ mailbutton_reply *mailbutton_form(const mailbutton_account *account,
                                   const char *values_json);
 
 /*
+ Looks for the settings of an email address: {"email_address": "ana@example.com"}. The reply has `proposals`, each with a
+ patch of the settings, the most trusted first.
+
+ Known providers are found offline. Without the option `discovery`, nothing else is done, and the reply is ready at once.
+ With it, the domain of an address that no known provider has is looked up in the network, in the background: its own
+ web server (over https), the name servers, and the servers with the usual names are asked. They hear of the domain, and
+ nothing of the rest of the address or a password.
+ */
+mailbutton_reply *mailbutton_discover(const mailbutton_account *account,
+                                      const char *discover_json);
+
+/*
  Checks and saves the settings. Ready at once.
 
  `settings_json` is the whole of the settings; what is left out gets its default. A secret that is left out or empty
@@ -209,6 +221,8 @@ mailbutton_reply *mailbutton_check_document(const mailbutton_account *account,
 
  `test_json` may be NULL: the saved settings are tested with an email to the sender's own address. {"settings": {...}}
  tests values that are not saved yet; {"to": "address"} sends to another address.
+ Where no safe connection came about, the usual ports of the same server are tried for a few seconds, without a login, and
+ one that works is the first advice.
  */
 mailbutton_reply *mailbutton_send_test(const mailbutton_account *account,
                                        const char *test_json);
@@ -221,8 +235,6 @@ mailbutton_reply *mailbutton_send_test(const mailbutton_account *account,
  Or `pdf` is NULL and `pdf_len` 0, and {"document": {"path": "file"}} in `email_json` names the document's file: it is
  read while it is sent, and must stay as it is until the reply has ended. One that does not is never sent.
  At most as many emails of an account as the option `connections` says (four) are on their way at a time; more wait for
- Where no safe connection came about, the usual ports of the same server are tried for a few seconds, without a login, and
- one that works is the first advice.
  their turn, and go out on the same connections.
  */
 mailbutton_reply *mailbutton_send_document(const mailbutton_account *account,

@@ -4,6 +4,7 @@
 mod button;
 mod check;
 mod delivery;
+mod discover;
 mod fault;
 mod options;
 mod repair;
@@ -194,6 +195,14 @@ impl Account {
             Ok(json) => check::document(self, json, pdf).unwrap_or_else(|refusal| refusal),
             Err(fault) => fault::refuse(&self.texts, &[fault], Status::BadCall),
         }
+    }
+
+    pub fn discover(&self, discover_json: &str) -> Reply {
+        let json = match crate::input::parse("discover_json", discover_json, MAX_JSON) {
+            Ok(json) => json,
+            Err(fault) => return Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),
+        };
+        discover::discover(self, json).unwrap_or_else(Reply::ready)
     }
 
     pub fn send_test(&self, test_json: Option<&str>) -> Reply {

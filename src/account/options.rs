@@ -1,5 +1,6 @@
 //! The options of `mailbutton_open`. Each may be left out; an unknown one is an error.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ const MOST_BAD_TEXTS: usize = 20;
 const MOST_CONNECTIONS: u64 = 64;
 /// A stranger's text is not told whole.
 const LONGEST_TAG: usize = 40;
+const DNS_PORT: u16 = 53;
 /// A day: longer deadlines are mistakes.
 const LONGEST_DEADLINE: u64 = 24 * 60 * 60 * 1000;
 
@@ -43,11 +45,24 @@ pub struct NetworkOptions {
     hello_name: Option<String>,
     proxy: Option<Proxy>,
     connections: usize,
+    /// `None`: the network is not asked.
+    pub discovery: Option<Discovery>,
     /// The hosts that the program knows to do CHUNKING well.
     pub chunking: Vec<String>,
 }
 
+/// How the network is asked for the settings of an address.
+#[derive(Clone, Debug, Default)]
+pub struct Discovery {
+    /// Instead of the system's.
+    pub nameserver: Option<SocketAddr>,
+}
+
 impl NetworkOptions {
+    pub fn has_proxy(&self) -> bool {
+        self.proxy.is_some()
+    }
+
     pub fn network(&self) -> Network {
         let (roots, deadlines, hello_name) = (self.roots.clone(), self.deadlines.clone(), self.hello_name.clone());
         Network::new(roots, deadlines, hello_name, self.proxy.clone(), self.connections)
@@ -82,6 +97,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         hello_name: hello_name(&mut object, &mut faults),
         proxy: proxy(&mut object, &mut faults),
         connections: connections(&mut object, &mut faults),
+        discovery: discovery(&mut object, &mut faults),
         chunking: chunking(&mut object, &mut faults),
     };
     let providers = providers(&mut object, &mut faults);
@@ -227,6 +243,34 @@ fn proxy(object: &mut Object, faults: &mut Faults) -> Option<Proxy> {
 fn connections(object: &mut Object, faults: &mut Faults) -> usize {
     let given = object.number("connections", 1, MOST_CONNECTIONS, faults);
     given.and_then(|number| usize::try_from(number).ok()).unwrap_or(CONNECTIONS)
+}
+
+/// `true`, or an object with what is not as usual.
+fn discovery(object: &mut Object, faults: &mut Faults) -> Option<Discovery> {
+    let mut given = match object.take("discovery")? {
+        Value::Bool(is_on) => return is_on.then(Discovery::default),
+        Value::Object(map) => Object::new(map.into(), "discovery", faults)?,
+        _ => {
+            faults
+                .push(Fault::program("discovery", "wrong_type_expected").with("expected", "true, false or an object"));
+            return None;
+        }
+    };
+    let nameserver = given.text("nameserver", faults).and_then(|text| {
+        let parsed = nameserver(&text);
+        if parsed.is_none() {
+            faults.push(Fault::program("discovery.nameserver", "nameserver_invalid"));
+        }
+        parsed
+    });
+    given.end(faults);
+    Some(Discovery { nameserver })
+}
+
+/// An IP address, and perhaps a port.
+fn nameserver(text: &str) -> Option<SocketAddr> {
+    let address = || text.parse::<IpAddr>().ok().map(|address| (address, DNS_PORT).into());
+    text.parse().ok().or_else(address).filter(|server: &SocketAddr| server.port() > 0)
 }
 
 fn chunking(object: &mut Object, faults: &mut Faults) -> Vec<String> {

@@ -117,7 +117,7 @@ fn start(account: &Account, work: Work) -> Result<Reply, Answer> {
 }
 
 /// The account's worker, started if there is none in this process.
-fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
+pub fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
     loop {
         let present = account.worker.load_full();
         if let Some(worker) = present.as_ref().filter(|worker| worker.is_alive()) {

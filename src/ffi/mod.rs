@@ -133,6 +133,24 @@ pub unsafe extern "C" fn mailbutton_form(
     })
 }
 
+/// Looks for the settings of an email address: {"email_address": "ana@example.com"}. The reply has `proposals`, each with a
+/// patch of the settings, the most trusted first.
+///
+/// Known providers are found offline. Without the option `discovery`, nothing else is done, and the reply is ready at once.
+/// With it, the domain of an address that no known provider has is looked up in the network, in the background: its own
+/// web server (over https), the name servers, and the servers with the usual names are asked. They hear of the domain, and
+/// nothing of the rest of the address or a password.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailbutton_discover(
+    account: Option<&mailbutton_account>,
+    discover_json: *const c_char,
+) -> Box<mailbutton_reply> {
+    begin(account, |account, arguments| {
+        // SAFETY: header rule 2.
+        Ok(account.discover(unsafe { arguments.needed("discover_json", discover_json) }?))
+    })
+}
+
 /// Checks and saves the settings. Ready at once.
 ///
 /// `settings_json` is the whole of the settings; what is left out gets its default. A secret that is left out or empty
@@ -197,6 +215,8 @@ pub unsafe extern "C" fn mailbutton_check_document(
 ///
 /// `test_json` may be NULL: the saved settings are tested with an email to the sender's own address. {"settings": {...}}
 /// tests values that are not saved yet; {"to": "address"} sends to another address.
+/// Where no safe connection came about, the usual ports of the same server are tried for a few seconds, without a login, and
+/// one that works is the first advice.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_test(
     account: Option<&mailbutton_account>,
@@ -215,8 +235,6 @@ pub unsafe extern "C" fn mailbutton_send_test(
 /// Or `pdf` is NULL and `pdf_len` 0, and {"document": {"path": "file"}} in `email_json` names the document's file: it is
 /// read while it is sent, and must stay as it is until the reply has ended. One that does not is never sent.
 /// At most as many emails of an account as the option `connections` says (four) are on their way at a time; more wait for
-/// Where no safe connection came about, the usual ports of the same server are tried for a few seconds, without a login, and
-/// one that works is the first advice.
 /// their turn, and go out on the same connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_send_document(

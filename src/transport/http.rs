@@ -109,7 +109,7 @@ async fn open(relay: &Relay, network: &Network, journal: &Journal) -> Result<Box
 }
 
 /// Moves the bytes. It does so only while it is looked at: with the work's future it is dropped, and nothing more is sent.
-async fn carry(connection: Connection<TokioIo<Box<dyn Stream>>, Body>) -> Infallible {
+pub(super) async fn carry(connection: Connection<TokioIo<Box<dyn Stream>>, Body>) -> Infallible {
     // What ends the connection, the request is told of as well.
     connection.await.ok();
     std::future::pending().await
@@ -379,7 +379,7 @@ fn phrase(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or_default().to_owned()
 }
 
-async fn read_body(mut response: Response) -> Vec<u8> {
+pub(super) async fn read_body(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {
         let room = LONGEST_BODY - body.len();

@@ -5,6 +5,7 @@ pub mod certificate;
 mod channel_binding;
 mod connect;
 mod deadlines;
+pub mod discovery;
 mod ending;
 pub mod http;
 mod journal;

@@ -14,6 +14,7 @@ static void versions(void)
 static void with_json(const mailbutton_account *account, const char *json, const char *reason, const char *part)
 {
     EXPECT(mailbutton_form(account, json), MAILBUTTON_BAD_CALL, reason, part);
+    EXPECT(mailbutton_discover(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_settings_set(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_button(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_check_document(account, json, PDF_LENGTH), MAILBUTTON_BAD_CALL, reason, part);
@@ -45,6 +46,7 @@ static void null_texts(void)
 {
     mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_form(account, NULL), MAILBUTTON_OK, "form", "\"smtp_host\"");
+    EXPECT(mailbutton_discover(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "discover_json is NULL");
     EXPECT(mailbutton_settings_set(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "settings_json is NULL");
     EXPECT(mailbutton_button(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "document_json is NULL");
     EXPECT(mailbutton_send_test(account, NULL), MAILBUTTON_BAD_SETTINGS, "not_configured", "not set up");

@@ -123,6 +123,13 @@ static void nul_is_refused() {
     CHECK(account.form(std::string_view(hidden).substr(0, 2)).wait() == mb::status::ok);
 }
 
+static void an_address_is_enough_for_a_known_provider() {
+    const mb::account account;
+    const mb::reply found = account.discover(R"({"email_address": "ana@gmail.com"})");
+    CHECK(found.wait() == mb::status::ok && found.json().find("smtp.gmail.com") != std::string_view::npos);
+    CHECK(account.discover("{}").wait() == mb::status::bad_settings);
+}
+
 static void owners_move() {
     fixture f(SILENT);
     mb::reply first = f.account.send_test();
@@ -191,6 +198,7 @@ int main() {
     RUN(checks_before_sending);
     RUN(errors_carry_what_was_said);
     RUN(nul_is_refused);
+    RUN(an_address_is_enough_for_a_known_provider);
     RUN(owners_move);
     RUN(progress);
     RUN(progress_cancels);

@@ -15,6 +15,7 @@ for name, result, arguments in (
     ("open", c_void_p, [c_char_p, POINTER(c_void_p)]),
     ("free", None, [c_void_p]),
     ("form", c_void_p, [c_void_p, c_char_p]),
+    ("discover", c_void_p, [c_void_p, c_char_p]),
     ("settings_set", c_void_p, [c_void_p, c_char_p]),
     ("settings_get", c_void_p, [c_void_p]),
     ("settings_clear", c_void_p, [c_void_p]),
@@ -60,6 +61,9 @@ class Account:
 
     def form(self, values=None):
         return finish(library.mailbutton_form(self.account, text(values)))
+
+    def discover(self, discover):
+        return finish(library.mailbutton_discover(self.account, text(discover)))
 
     def settings_set(self, settings):
         return finish(library.mailbutton_settings_set(self.account, text(settings)))

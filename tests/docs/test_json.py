@@ -158,13 +158,14 @@ REAL = {
     "open": real_open,
     "form": offline("form", "form"),
     "form, address": offline("form", "form, address"),
+    "discover": offline("discover", "discover"),
     "settings_get": offline("settings_get"),
     "button": offline("button", "button"),
     "check_document": real_check,
     "send_test, accepted": real_test("accepted"),
     "send_test, login refused": real_test("login_refused", password="wrong"),
-    "send_test, certificate": real_test("certificate_untrusted", certificate="self_signed"),
     "send_test, wrong encryption": real_test("tls_not_spoken", smtp_security="tls"),
+    "send_test, certificate": real_test("certificate_untrusted", certificate="self_signed"),
     "send_document, partly": real_partly,
     "send_document, http": real_http,
 }
@@ -232,7 +233,7 @@ def test_a_member_that_is_not_known_is_an_error():
     with Account({"stor": "x"}) as account:
         assert account.opened["errors"][0]["code"] == "unknown_key_near"
     with memory() as account:
-        for call in ("form", "settings_set", "button", "check_document", "send_test", "send_document"):
+        for call in ("form", "discover", "settings_set", "button", "check_document", "send_test", "send_document"):
             needed = {"to": "a@b.ro"} if call in ("check_document", "send_document") else {}
             reply = getattr(account, call)({"nonsense_at_all": 1, **needed})
             assert (reply["status_name"], reply["errors"][0]["code"]) == ("BAD_CALL", "unknown_key"), (call, reply)

@@ -131,7 +131,7 @@ def test_steps_and_outcomes():
 
 def test_options_and_their_defaults():
     options = source("account/options.rs")
-    real = re.findall(r'object\.(?:text|object|number|list)\("(\w+)"', options)
+    real = re.findall(r'object\.(?:text|object|number|list|take)\("(\w+)"', options)
     same((words(row[0])[0] for row in table("json.md", "option", "type")), real)
     defaults = dict(re.findall(r"(\w+): Duration::from_secs\((\d+)\)", source("transport/deadlines.rs")))
     documented = {words(row[0])[0]: row[1] for row in table("json.md", "deadline", "default")}

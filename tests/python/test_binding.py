@@ -120,6 +120,22 @@ def test_a_button_begins_an_email_that_can_be_sent(account, server):
     server.wait_for_messages(1)
 
 
+def test_an_address_is_enough_for_the_settings_of_a_known_provider(account):
+    reply = account.discover("ana@gmail.com")
+    assert (reply["reason"], reply["proposals"][0]["patch"]["smtp_host"]) == ("discovered", "smtp.gmail.com")
+    assert not account.form(reply["proposals"][0]["patch"])["form"]["fields"][0]["error"]
+    with SilentServer() as server:
+        nameserver = f"127.0.0.1:{server.port}"
+        proxy = f"socks5://{nameserver}"
+        with mailbutton.open(discovery={"nameserver": nameserver}, proxy=proxy) as asking:
+            with asking.start_discover("ana@firm.test", total_ms=60_000) as job:
+                assert not job.done
+                job.cancel()
+                with pytest.raises(mailbutton.Canceled):
+                    job.result()
+            assert asking.discover("ana@firm.test", total_ms=100)["proposals"] == []
+
+
 def test_an_error_tells_everything(account):
     with pytest.raises(mailbutton.BadSettings) as caught:
         account.settings_set({"smtp_host": "", "smtp_port": 0, "password": OTHER_PASSWORD})
@@ -141,6 +157,8 @@ def test_an_error_tells_everything(account):
         (mailbutton.BadCall, lambda account: account.form({"sender_name": "\ud800"})),
         (mailbutton.BadEmail, lambda account: account.send_document(email(to="nobody"), PDF)),
         (mailbutton.BadCall, lambda account: account.send_document(email(), b"")),
+        (mailbutton.BadSettings, lambda account: account.discover("nobody")),
+        (mailbutton.BadCall, lambda _: mailbutton.open(discovery={"nameserver": "localhost"})),
         (mailbutton.BadEmail, lambda account: account.send_test(to="nobody")),
         (TypeError, lambda account: account.send_document(email(), "%PDF-1.4")),
         (TypeError, lambda account: account.send_document(email(), None)),
@@ -189,6 +207,7 @@ def test_a_closed_account_says_so(account):
         lambda: account.settings_set({}),
         lambda: account.button({}),
         lambda: account.check_document(email()),
+        lambda: account.discover("ana@gmail.com"),
         lambda: account.send_document(email(), PDF),
     ]
     for call in calls:
@@ -254,7 +273,7 @@ def test_closing_while_others_wait_is_safe():
 RAW = """
 import ctypes, json, os
 library = ctypes.CDLL(os.environ["MAILBUTTON_LIBRARY"])
-names = ["form", "settings_set", "settings_get", "settings_clear", "button", "check_document", "send_test"]
+names = ["form", "discover", "settings_set", "settings_get", "settings_clear", "button", "check_document", "send_test"]
 names += ["send_document", "open"]
 for name in names:
     function = getattr(library, "mailbutton_" + name)
@@ -278,7 +297,7 @@ for name in names:
 
 account = ctypes.c_void_p()
 assert say(library.mailbutton_open(None, ctypes.addressof(account))) == 0
-for name in ("settings_set", "button"):
+for name in ("settings_set", "button", "discover"):
     assert say(getattr(library, "mailbutton_" + name)(account, None)) == -1, name
 assert say(library.mailbutton_send_document(account, b"{}", None, 5)) == -1
 assert say(library.mailbutton_send_document(account, None, b"%PDF-", 5)) == -1

@@ -84,6 +84,12 @@ impl Host {
         Pending(unsafe { mailbutton_send_document(self.account(), email.as_ptr(), ptr::null(), 0) })
     }
 
+    pub fn discover(&self, json: &Value) -> Pending {
+        let json = c_text(json);
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_discover(self.account(), json.as_ptr()) })
+    }
+
     pub fn send_test(&self, test: Option<&Value>) -> Pending {
         let test = test.map(c_text);
         let pointer = test.as_ref().map_or(ptr::null(), |text| text.as_ptr());

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::missing_panics_doc)]
 
 pub mod certificates;
+pub mod dns;
 pub mod host;
 pub mod mime;
 pub mod network;

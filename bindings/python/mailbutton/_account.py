@@ -25,7 +25,7 @@ Path = Union[str, "os.PathLike[str]"]
 
 
 class Progress(NamedTuple):
-    """Where a send is: the step's stable word, the same for the user, and how much of the email is uploaded."""
+    """Where a piece of work is: the step's stable word, the same for the user, and how much of the email is uploaded."""
 
     step: str
     text: str
@@ -56,6 +56,7 @@ def open(
     connections: Optional[int] = None,
     chunking: Optional[Sequence[str]] = None,
     providers: Optional[Sequence[Json]] = None,
+    discovery: Union[None, bool, Mapping[str, str]] = None,
 ) -> Account:
     """Opens an account. `store` is the settings file; without it the settings are kept in memory.
 
@@ -76,6 +77,7 @@ def open(
         "connections": connections,
         "chunking": None if chunking is None else list(chunking),
         "providers": None if providers is None else [dict(row) for row in providers],
+        "discovery": dict(discovery) if isinstance(discovery, Mapping) else discovery,
     }
     pointer = _library.AccountPointer()
     given = _encode({name: value for name, value in options.items() if value is not None})
@@ -102,6 +104,19 @@ class Account:
         """
         reply = _read(_library.form(self._open(), _encode(values)))
         return reply if "form" in reply else checked(reply)
+
+    def start_discover(self, email_address: str, *, total_ms: Optional[int] = None) -> Job:
+        """Begins to look for the settings of an email address."""
+        given = {"email_address": email_address, "total_ms": total_ms}
+        return Job(_library.discover(self._open(), _encode(given)))
+
+    def discover(self, email_address: str, *, total_ms: Optional[int] = None) -> Reply:
+        """Looks for the settings of an email address: `proposals`, each with a patch of the settings.
+
+        The network is asked only if the account was opened with `discovery`.
+        """
+        with self.start_discover(email_address, total_ms=total_ms) as job:
+            return job.result()
 
     def settings_set(self, settings: Json) -> Reply:
         """Checks and saves the whole of the settings."""
@@ -200,9 +215,9 @@ class Account:
 
 
 class Job:
-    """A send under way. Closing it, or losing the last reference to it, cancels what still runs.
+    """Work under way. Closing it, or losing the last reference to it, cancels what still runs.
 
-    `await job` gives its result; cancelling the asyncio task then cancels the send.
+    `await job` gives its result; cancelling the asyncio task then cancels the work.
     """
 
     def __init__(self, pointer: _library.ReplyPointer) -> None:
@@ -253,7 +268,7 @@ class Job:
     def result(self, timeout: Optional[float] = None, on_progress: Optional[OnProgress] = None) -> Reply:
         """Waits and gives the reply, or raises the `Error` that it is; TimeoutError after `timeout` seconds."""
         if self.wait(timeout, on_progress) is Status.PENDING:
-            raise TimeoutError("the email is still being sent")
+            raise TimeoutError("the work is still under way")
         return checked(_read(self._open()))
 
     def cancel(self) -> None:

@@ -76,6 +76,7 @@ def _function(name: str, result: Any, *arguments: Any) -> Any:
 version = _function("mailbutton_version", c_char_p)
 open_account = _function("mailbutton_open", ReplyPointer, c_char_p, POINTER(AccountPointer))
 form = _function("mailbutton_form", ReplyPointer, c_void_p, c_char_p)
+discover = _function("mailbutton_discover", ReplyPointer, c_void_p, c_char_p)
 settings_set = _function("mailbutton_settings_set", ReplyPointer, c_void_p, c_char_p)
 settings_get = _function("mailbutton_settings_get", ReplyPointer, c_void_p)
 settings_clear = _function("mailbutton_settings_clear", ReplyPointer, c_void_p)

@@ -56,11 +56,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// As the setting `smtp_security` calls it, if `auto` would mean another one.
     pub fn security_beside_auto(&self) -> Option<&'static str> {
-        match self.security {
-            Security::Tls => (self.port != 465).then_some("tls"),
-            Security::StartTls => (self.port == 465).then_some("starttls"),
-            Security::None => Some("none"),
-        }
+        (self.security != Security::automatic(self.port)).then_some(self.security.code())
     }
 }
 
@@ -219,7 +215,6 @@ impl Providers {
     }
 
     /// The provider where the mail of a domain with this mail server lives.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for discovery"))]
     pub fn of_mx(&self, host: &str) -> Option<&Provider> {
         let host = canonical(host);
         let mut rest = host.as_str();

@@ -64,6 +64,10 @@ why_not-fields = ما زالت بعض الحقول تحتاج إلى انتبا�
 ## Providers: what to do there, step by step
 
 proposal-provider = استخدم خادم المزوّد { $provider }، وهو { $host } على المنفذ { $port }.
+proposal-autoconfig = ينشر النطاق { $domain } هذه الإعدادات: { $host } على المنفذ { $port }.
+proposal-srv = يسمّي النطاق { $domain } الخادم { $host } خادمًا لإرسال رسائله.
+proposal-mx = رسائل النطاق { $domain } محفوظة لدى { $provider }، وهذه إعداداته.
+proposal-probe = يستجيب الخادم { $host } على المنفذ { $port } بتشفير.
 
 steps-required-1 = سجّل الدخول على موقع المزوّد { $provider } وابحث عن كلمات مرور التطبيقات في إعدادات الأمان.
 steps-required-2 = أنشئ كلمة مرور جديدة وسمّها { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] لا يمكن استخدام اسم المستخدم أو كلمة المرور للخادم الوكيل: الحد الأقصى لكل منهما 255 بايت بلا فواصل أسطر، وتُكتب الأحرف الخاصة كما تُكتب في عناوين الويب، مثل name%40example.com بدلًا من name@example.com.
    *[other] لا يمكن استخدام اسم المستخدم أو كلمة المرور للخادم الوكيل في متغيّر البيئة { $variable }: الحد الأقصى لكل منهما 255 بايت بلا فواصل أسطر، وتُكتب الأحرف الخاصة كما تُكتب في عناوين الويب، مثل name%40example.com بدلًا من name@example.com.
 }
+
+fault-nameserver_invalid = هذا ليس عنوان خادم أسماء. يكون على شكل 192.0.2.53 أو 127.0.0.1:5353.
+
+discovery-nothing = لم يُعثر على إعدادات للنطاق { $domain }: تجدها في صفحات المساعدة لدى مزوّدك.
+discovery-canceled = أُلغي البحث عن الإعدادات.
 
 settings-faults = { $count ->
     [zero] { $label }: { $message }

@@ -64,6 +64,10 @@ why_not-fields = Einige Felder müssen noch ausgefüllt oder geprüft werden.
 ## Providers: what to do there, step by step
 
 proposal-provider = Server { $host } von { $provider } auf Port { $port } verwenden.
+proposal-autoconfig = { $domain } veröffentlicht diese Einstellungen: { $host } auf Port { $port }.
+proposal-srv = { $domain } nennt { $host } als seinen Server zum Senden von E-Mails.
+proposal-mx = Die E-Mails von { $domain } liegen bei { $provider }, dessen Einstellungen das sind.
+proposal-probe = { $host } antwortet auf Port { $port } mit Verschlüsselung.
 
 steps-required-1 = Melden Sie sich auf der Website von { $provider } an und suchen Sie in den Sicherheitseinstellungen nach App-Passwörtern.
 steps-required-2 = Erstellen Sie ein neues mit dem Namen { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] Der Benutzername oder das Passwort des Proxys kann nicht verwendet werden: Beide haben höchstens 255 Bytes und keine Zeilenumbrüche, und Sonderzeichen werden wie in Webadressen geschrieben, zum Beispiel %40 für @.
    *[other] Der Benutzername oder das Passwort des Proxys in der Umgebungsvariable { $variable } kann nicht verwendet werden: Beide haben höchstens 255 Bytes und keine Zeilenumbrüche, und Sonderzeichen werden wie in Webadressen geschrieben, zum Beispiel %40 für @.
 }
+
+fault-nameserver_invalid = Das ist keine Adresse eines Nameservers. Sie sieht aus wie 192.0.2.53 oder 127.0.0.1:5353.
+
+discovery-nothing = Für { $domain } wurden keine Einstellungen gefunden: Sie stehen auf den Hilfeseiten Ihres Anbieters.
+discovery-canceled = Die Suche nach Einstellungen wurde abgebrochen.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }

@@ -64,6 +64,10 @@ why_not-fields = Some fields still need your attention.
 ## Providers: what to do there, step by step
 
 proposal-provider = Use { $provider }'s server { $host } on port { $port }.
+proposal-autoconfig = { $domain } publishes these settings: { $host } on port { $port }.
+proposal-srv = { $domain } names { $host } as its server for sending emails.
+proposal-mx = The emails of { $domain } are kept by { $provider }, whose settings these are.
+proposal-probe = { $host } answers on port { $port } with encryption.
 
 steps-required-1 = Sign in on { $provider }'s website and look for app passwords in the security settings.
 steps-required-2 = Make a new one, and give it the name { $program }.
@@ -291,6 +295,11 @@ fault-proxy_login_invalid = { $variable ->
    *[other] The proxy's username or password in the environment variable { $variable } cannot be used: each has at most 255 bytes and no line breaks, and what is special in web addresses is written as there, for example %40 for @.
 }
 
+fault-nameserver_invalid = This is not the address of a name server. It looks like 192.0.2.53 or 127.0.0.1:5353.
+
+discovery-nothing = No settings were found for { $domain }: they are on your provider's help pages.
+discovery-canceled = Looking for settings was cancelled.
+
 settings-faults = { $count ->
     [1] { $label }: { $message }
    *[other] { $count } fields need your attention. The first one is { $label }: { $message }
@@ -378,6 +387,7 @@ step-sender = Naming the sender
 step-recipient = Naming the recipients
 step-content = Sending
 step-verdict = Waiting for the server's answer
+step-repair = Trying other ports
 
 ## What happened
 
@@ -388,7 +398,6 @@ problem-name_not_found = The server { $host } was not found. The email was not s
 problem-name_lookup_failed = The name { $host } could not be looked up: there seems to be no internet connection. The email was not sent.
 problem-no_route = There is no way from this computer to { $host }: the network is down or not connected. The email was not sent.
 problem-connection_refused = { $host } refused the connection on port { $port }. The email was not sent.
-step-repair = Trying other ports
 problem-connection_failed = No connection to { $host } on port { $port } came about. The email was not sent.
 problem-timed_out = { $step ->
     [name] The name { $host } could not be looked up in time. The email was not sent.
@@ -592,6 +601,9 @@ advice-try_later = Try again later; the server's own words may say when.
 advice-check_limits = Check how many emails your provider allows in an hour and in a day.
 advice-port_25_blocked = Use port 587 instead of 25, which most internet providers block.
 advice-mode_of_465 = Set the encryption to automatic: port 465 speaks TLS from the start.
+advice-use_what_works = Use port { $port } with automatic encryption: it was tried just now, and { $host } answers there.
+advice-use_what_works-auto = Set the encryption to automatic: it was tried just now on port { $port }, and { $host } answers.
+advice-use_what_works-tls = Set the encryption to TLS from the start: it was tried just now on port { $port }, and { $host } answers.
 advice-try_auto = Set the encryption to automatic, and try again.
 advice-mode_of_587 = Set the encryption to automatic: port { $port } starts unencrypted and switches with STARTTLS.
 advice-try_587 = Use port 587 with automatic encryption.
@@ -602,9 +614,6 @@ advice-other_server = Use another mail server, if your provider has one.
 advice-check_clock = Check the date and time of this computer.
 advice-renew_certificate = Ask the server's administrator to renew its certificate.
 advice-accept_certificate = Accept this certificate, but only if the server is your own and the fingerprint is the one that its administrator gives you.
-advice-use_what_works = Use port { $port } with automatic encryption: it was tried just now, and { $host } answers there.
-advice-use_what_works-auto = Set the encryption to automatic: it was tried just now on port { $port }, and { $host } answers.
-advice-use_what_works-tls = Set the encryption to TLS from the start: it was tried just now on port { $port }, and { $host } answers.
 advice-compare_certificate = Ask the server's administrator whether the certificate was renewed, and compare the fingerprint before you accept it.
 advice-use_certificate_name = Use the name that the certificate is for as the server's name, if it is your provider's.
 advice-intercepted = Switch off the email scanning of the antivirus program: it puts its own certificate in place of the one of { $provider }.

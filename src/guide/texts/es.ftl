@@ -64,6 +64,10 @@ why_not-fields = Algunos campos todavía necesitan su atención.
 ## Providers: what to do there, step by step
 
 proposal-provider = Use el servidor { $host } de { $provider } en el puerto { $port }.
+proposal-autoconfig = { $domain } publica estos ajustes: { $host } en el puerto { $port }.
+proposal-srv = { $domain } indica { $host } como su servidor para enviar correos.
+proposal-mx = Los correos de { $domain } están alojados en { $provider }, y estos son sus ajustes.
+proposal-probe = { $host } responde en el puerto { $port } con cifrado.
 
 steps-required-1 = Inicie sesión en el sitio web de { $provider } y busque las contraseñas de aplicación en los ajustes de seguridad.
 steps-required-2 = Cree una nueva y póngale el nombre { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] El nombre de usuario o la contraseña del proxy no se pueden usar: cada uno tiene como máximo 255 bytes y ningún salto de línea, y los caracteres especiales de las direcciones web se escriben como en ellas; por ejemplo, %40 en lugar de @.
    *[other] El nombre de usuario o la contraseña del proxy en la variable de entorno { $variable } no se pueden usar: cada uno tiene como máximo 255 bytes y ningún salto de línea, y los caracteres especiales de las direcciones web se escriben como en ellas; por ejemplo, %40 en lugar de @.
 }
+
+fault-nameserver_invalid = Esto no es la dirección de un servidor de nombres. Tiene la forma 192.0.2.53 o 127.0.0.1:5353.
+
+discovery-nothing = No se encontraron ajustes para { $domain }: están en las páginas de ayuda de su proveedor.
+discovery-canceled = Se canceló la búsqueda de ajustes.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }

@@ -64,6 +64,10 @@ why_not-fields = Certains champs sont encore à compléter ou à corriger.
 ## Providers: what to do there, step by step
 
 proposal-provider = Utilisez le serveur { $host } de { $provider } sur le port { $port }.
+proposal-autoconfig = { $domain } publie ces paramètres : { $host } sur le port { $port }.
+proposal-srv = { $domain } désigne { $host } comme son serveur d’envoi d’e-mails.
+proposal-mx = Les e-mails de { $domain } sont hébergés par { $provider }, dont voici les paramètres.
+proposal-probe = { $host } répond sur le port { $port } avec chiffrement.
 
 steps-required-1 = Connectez-vous sur le site de { $provider } et cherchez les mots de passe d’application dans les paramètres de sécurité.
 steps-required-2 = Créez-en un nouveau et donnez-lui le nom { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] Le nom d’utilisateur ou le mot de passe du proxy ne peut pas être utilisé : chacun compte au maximum 255 octets, sans saut de ligne, et les caractères spéciaux des adresses web s’écrivent comme dans celles-ci, par exemple %40 pour @.
    *[other] Le nom d’utilisateur ou le mot de passe du proxy dans la variable d’environnement { $variable } ne peut pas être utilisé : chacun compte au maximum 255 octets, sans saut de ligne, et les caractères spéciaux des adresses web s’écrivent comme dans celles-ci, par exemple %40 pour @.
 }
+
+fault-nameserver_invalid = Ceci n’est pas l’adresse d’un serveur de noms. Elle ressemble à 192.0.2.53 ou à 127.0.0.1:5353.
+
+discovery-nothing = Aucun paramètre n’a été trouvé pour { $domain } : ils figurent dans les pages d’aide de votre fournisseur.
+discovery-canceled = La recherche des paramètres a été annulée.
 
 settings-faults = { $count ->
     [one] { $label } : { $message }

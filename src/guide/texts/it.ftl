@@ -64,6 +64,10 @@ why_not-fields = Alcuni campi richiedono ancora la Sua attenzione.
 ## Providers: what to do there, step by step
 
 proposal-provider = Usi il server { $host } di { $provider } sulla porta { $port }.
+proposal-autoconfig = { $domain } pubblica queste impostazioni: { $host } sulla porta { $port }.
+proposal-srv = { $domain } indica { $host } come il suo server per l'invio delle email.
+proposal-mx = Le email di { $domain } sono ospitate da { $provider }, di cui queste sono le impostazioni.
+proposal-probe = { $host } risponde sulla porta { $port } con crittografia.
 
 steps-required-1 = Acceda al sito web di { $provider } e cerchi le password per le app nelle impostazioni di sicurezza.
 steps-required-2 = Ne crei una nuova e le dia il nome { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] Il nome utente o la password del proxy non possono essere usati: ciascuno ha al massimo 255 byte, senza interruzioni di riga, e i caratteri speciali negli indirizzi web si scrivono come in essi, per esempio %40 per @.
    *[other] Il nome utente o la password del proxy nella variabile d’ambiente { $variable } non possono essere usati: ciascuno ha al massimo 255 byte, senza interruzioni di riga, e i caratteri speciali negli indirizzi web si scrivono come in essi, per esempio %40 per @.
 }
+
+fault-nameserver_invalid = Questo non è l'indirizzo di un server dei nomi. Ha la forma 192.0.2.53 o 127.0.0.1:5353.
+
+discovery-nothing = Non sono state trovate impostazioni per { $domain }: si trovano nelle pagine di aiuto del Suo provider.
+discovery-canceled = La ricerca delle impostazioni è stata annullata.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }

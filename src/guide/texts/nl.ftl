@@ -64,6 +64,10 @@ why_not-fields = Enkele velden vragen nog uw aandacht.
 ## Providers: what to do there, step by step
 
 proposal-provider = Gebruik de server { $host } van { $provider } op poort { $port }.
+proposal-autoconfig = { $domain } publiceert deze instellingen: { $host } op poort { $port }.
+proposal-srv = { $domain } noemt { $host } als zijn server voor het verzenden van e-mails.
+proposal-mx = De e-mails van { $domain } staan bij { $provider }, waarvan dit de instellingen zijn.
+proposal-probe = { $host } antwoordt op poort { $port } met versleuteling.
 
 steps-required-1 = Log in op de website van { $provider } en zoek in de beveiligingsinstellingen naar app-wachtwoorden.
 steps-required-2 = Maak een nieuw app-wachtwoord met de naam { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] De gebruikersnaam of het wachtwoord van de proxy kan niet worden gebruikt: beide hebben hoogstens 255 bytes en geen regeleinden, en bijzondere tekens worden geschreven zoals in webadressen, bijvoorbeeld %40 voor @.
    *[other] De gebruikersnaam of het wachtwoord van de proxy in de omgevingsvariabele { $variable } kan niet worden gebruikt: beide hebben hoogstens 255 bytes en geen regeleinden, en bijzondere tekens worden geschreven zoals in webadressen, bijvoorbeeld %40 voor @.
 }
+
+fault-nameserver_invalid = Dit is geen adres van een naamserver. Het ziet eruit als 192.0.2.53 of 127.0.0.1:5353.
+
+discovery-nothing = Er zijn geen instellingen gevonden voor { $domain }: ze staan op de hulppagina's van uw provider.
+discovery-canceled = Het zoeken naar instellingen is geannuleerd.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }

@@ -64,6 +64,10 @@ why_not-fields = Niektóre pola wymagają jeszcze uwagi.
 ## Providers: what to do there, step by step
 
 proposal-provider = Użyj serwera { $host } dostawcy { $provider } na porcie { $port }.
+proposal-autoconfig = Domena { $domain } publikuje te ustawienia: { $host } na porcie { $port }.
+proposal-srv = Domena { $domain } podaje { $host } jako swój serwer do wysyłania wiadomości.
+proposal-mx = Wiadomości domeny { $domain } są przechowywane u dostawcy { $provider }; to są jego ustawienia.
+proposal-probe = Serwer { $host } odpowiada na porcie { $port } z szyfrowaniem.
 
 steps-required-1 = Zaloguj się w witrynie { $provider } i poszukaj haseł aplikacji w ustawieniach zabezpieczeń.
 steps-required-2 = Utwórz nowe hasło i nadaj mu nazwę { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] Nie można użyć nazwy użytkownika lub hasła serwera proxy: każde z nich ma najwyżej 255 bajtów i żadnych znaków końca wiersza, a znaki specjalne zapisuje się jak w adresach internetowych, na przykład %40 zamiast @.
    *[other] Nie można użyć nazwy użytkownika lub hasła serwera proxy ze zmiennej środowiskowej { $variable }: każde z nich ma najwyżej 255 bajtów i żadnych znaków końca wiersza, a znaki specjalne zapisuje się jak w adresach internetowych, na przykład %40 zamiast @.
 }
+
+fault-nameserver_invalid = To nie jest adres serwera nazw. Wygląda on jak 192.0.2.53 lub 127.0.0.1:5353.
+
+discovery-nothing = Nie znaleziono ustawień dla { $domain }: są na stronach pomocy dostawcy.
+discovery-canceled = Wyszukiwanie ustawień zostało anulowane.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }

@@ -64,6 +64,10 @@ why_not-fields = Alguns campos ainda precisam da sua atenção.
 ## Providers: what to do there, step by step
 
 proposal-provider = Use o servidor { $host } de { $provider } na porta { $port }.
+proposal-autoconfig = { $domain } publica estas configurações: { $host } na porta { $port }.
+proposal-srv = { $domain } indica { $host } como seu servidor para enviar e-mails.
+proposal-mx = Os e-mails de { $domain } ficam em { $provider }, e estas são as configurações dele.
+proposal-probe = { $host } responde na porta { $port } com criptografia.
 
 steps-required-1 = Inicie sessão no site de { $provider } e procure as senhas de app nas configurações de segurança.
 steps-required-2 = Crie uma nova e dê-lhe o nome { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] O nome de login ou a senha do proxy não pode ser usado: cada um tem no máximo 255 bytes e nenhuma quebra de linha, e os caracteres especiais dos endereços web são escritos como neles, por exemplo %40 em vez de @.
    *[other] O nome de login ou a senha do proxy na variável de ambiente { $variable } não pode ser usado: cada um tem no máximo 255 bytes e nenhuma quebra de linha, e os caracteres especiais dos endereços web são escritos como neles, por exemplo %40 em vez de @.
 }
+
+fault-nameserver_invalid = Isto não é o endereço de um servidor de nomes. Ele se parece com 192.0.2.53 ou 127.0.0.1:5353.
+
+discovery-nothing = Nenhuma configuração foi encontrada para { $domain }: ela está nas páginas de ajuda do seu provedor.
+discovery-canceled = A busca de configurações foi cancelada.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }

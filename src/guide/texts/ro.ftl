@@ -64,6 +64,10 @@ why_not-fields = Mai sunt câmpuri de completat sau de corectat.
 ## Providers: what to do there, step by step
 
 proposal-provider = Folosiți serverul { $host } al furnizorului { $provider }, pe portul { $port }.
+proposal-autoconfig = Domeniul { $domain } publică aceste setări: { $host } pe portul { $port }.
+proposal-srv = Domeniul { $domain } indică { $host } drept serverul său pentru trimiterea e-mailurilor.
+proposal-mx = E-mailurile domeniului { $domain } sunt păstrate de { $provider }, iar acestea sunt setările sale.
+proposal-probe = Serverul { $host } răspunde pe portul { $port }, cu criptare.
 
 steps-required-1 = Conectați-vă pe site-ul { $provider } și căutați parolele pentru aplicații în setările de securitate.
 steps-required-2 = Creați una nouă și dați-i numele { $program }.
@@ -290,6 +294,11 @@ fault-proxy_login_invalid = { $variable ->
     [none] Numele de utilizator sau parola pentru proxy nu pot fi folosite: fiecare are cel mult 255 de octeți, fără sfârșituri de rând, iar caracterele speciale din adresele web se scriu ca acolo, de exemplu %40 pentru @.
    *[other] Numele de utilizator sau parola pentru proxy din variabila de mediu { $variable } nu pot fi folosite: fiecare are cel mult 255 de octeți, fără sfârșituri de rând, iar caracterele speciale din adresele web se scriu ca acolo, de exemplu %40 pentru @.
 }
+
+fault-nameserver_invalid = Aceasta nu este adresa unui server de nume. Ea arată ca 192.0.2.53 sau 127.0.0.1:5353.
+
+discovery-nothing = Nu s-au găsit setări pentru { $domain }: le găsiți în paginile de ajutor ale furnizorului.
+discovery-canceled = Căutarea setărilor a fost anulată.
 
 settings-faults = { $count ->
     [one] { $label }: { $message }
