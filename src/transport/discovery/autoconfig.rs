@@ -1,8 +1,6 @@
 //! The file in which a domain publishes its mail servers (draft-ietf-mailmaint-autoconfig), from the domain's own web
 //! servers, over https alone. Redirects are not followed: what another host says is not the domain's own word.
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesOrdered;
 use hyper::client::conn::http1;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
@@ -13,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::connect::{self, Connected};
 use super::super::smtp::{Mode, Security};
 use super::super::{Journal, Network, Stream, Trust, http, is_domain, tls};
-use super::{Find, Source};
+use super::{Find, Source, Way, first_of};
 
 /// Real files have less than a hundred nodes.
 const MOST_NODES: u32 = 5000;
@@ -26,20 +24,16 @@ const LONGEST_USERNAME: usize = 500;
 const NO_PASSWORD: &[&str] = &["OAuth2", "OAuth", "NTLM", "GSSAPI", "TLS-client-cert"];
 
 pub async fn ask(domain: &str, until: Instant, network: &Network) -> Vec<Find> {
-    let places = [
-        (format!("autoconfig.{domain}"), "/mail/config-v1.1.xml"),
-        (domain.to_owned(), "/.well-known/autoconfig/mail/config-v1.1.xml"),
-    ];
-    let fetched = places.into_iter().map(|(host, path)| async move { fetch(&host, path, network).await });
-    let mut fetched: FuturesOrdered<_> = fetched.map(|file| timeout_at(until, file)).collect();
-    while let Some(file) = fetched.next().await {
-        let text = file.ok().flatten().and_then(|file| String::from_utf8(file).ok());
-        let servers = text.map(|text| read(&text, domain)).unwrap_or_default();
-        if !servers.is_empty() {
-            return servers;
-        }
-    }
-    Vec::new()
+    let at = |host: String, path: &'static str| -> Way<'_> {
+        Box::pin(async move {
+            let fetched = timeout_at(until, fetch(&host, path, network)).await;
+            let text = fetched.ok().flatten().and_then(|file| String::from_utf8(file).ok());
+            text.map(|text| read(&text, domain)).unwrap_or_default()
+        })
+    };
+    let own_host = at(format!("autoconfig.{domain}"), "/mail/config-v1.1.xml");
+    let domain_itself = at(domain.to_owned(), "/.well-known/autoconfig/mail/config-v1.1.xml");
+    first_of([own_host, domain_itself]).await
 }
 
 async fn fetch(host: &str, path: &'static str, network: &Network) -> Option<Vec<u8>> {

@@ -7,9 +7,9 @@ mod dns;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub use dns::NameServers;
@@ -57,7 +57,11 @@ impl Find {
     }
 }
 
+/// Of one type, whatever it does: what waits for several of them is the same code.
 type Way<'w> = Pin<Box<dyn Future<Output = Vec<Find>> + 'w>>;
+
+/// The hosts to which the domain's emails go, asked for once.
+type Exchanges = OnceCell<Vec<String>>;
 
 /// All ways side by side. What the first of them that finds something has found, in the order of trust; and whatever others
 /// have found by then. `is_provider` knows the hosts of providers.
@@ -71,20 +75,19 @@ pub async fn discover(
     if !is_domain(domain) {
         return Vec::new();
     }
-    let until = Instant::now() + limit;
-    let exchanges = async {
-        match names {
-            Some(names) => names.exchanges(domain, until).await,
-            None => Vec::new(),
-        }
-    };
-    let exchanges = exchanges.shared();
+    let asking = Asking { domain, names, is_provider, until: Instant::now() + limit, network };
+    let exchanges = Exchanges::new();
     let ways: [Way<'_>; 4] = [
-        Box::pin(autoconfig::ask(domain, until, network)),
-        Box::pin(published(domain, names, until)),
-        Box::pin(exchanges.clone().map(|hosts| kept_by_provider(hosts, is_provider))),
-        Box::pin(guess(domain, exchanges, is_provider, until, network)),
+        Box::pin(autoconfig::ask(domain, asking.until, network)),
+        Box::pin(asking.published()),
+        Box::pin(asking.kept_by_provider(&exchanges)),
+        Box::pin(asking.guess(&exchanges)),
     ];
+    first_of(ways).await
+}
+
+/// What the first of them that finds something has found, and what those behind it have found by then.
+async fn first_of<'w>(ways: impl IntoIterator<Item = Way<'w>>) -> Vec<Find> {
     let mut ways: FuturesOrdered<_> = ways.into_iter().collect();
     let mut finds = Vec::new();
     while finds.is_empty()
@@ -98,47 +101,71 @@ pub async fn discover(
     finds
 }
 
-/// RFC 8314 section 5.1 and RFC 6186.
-async fn published(domain: &str, names: Option<&NameServers>, until: Instant) -> Vec<Find> {
-    let Some(names) = names else { return Vec::new() };
-    let services = [("_submissions", Security::Tls), ("_submission", Security::StartTls)];
-    let asked = services.map(|(service, security)| async move {
-        let (host, port) = names.service(&format!("{service}._tcp.{domain}"), until).await?;
-        Some(Find::server(Source::Srv, host, Mode { port, security }))
-    });
-    join_all(asked).await.into_iter().flatten().collect()
+/// What all of them have found, in their order.
+async fn all_of<'w>(ways: impl IntoIterator<Item = Way<'w>>) -> Vec<Find> {
+    let mut ways: FuturesOrdered<_> = ways.into_iter().collect();
+    let mut finds = Vec::new();
+    while let Some(more) = ways.next().await {
+        finds.extend(more);
+    }
+    finds
 }
 
-fn kept_by_provider(hosts: Vec<String>, is_provider: &dyn Fn(&str) -> bool) -> Vec<Find> {
-    hosts.into_iter().find(|host| is_provider(host)).map(Find::Provider).into_iter().collect()
-}
-
-/// The usual names, and the host to which the emails go, unless it is a provider's.
-async fn guess(
-    domain: &str,
-    exchanges: impl Future<Output = Vec<String>>,
-    is_provider: &dyn Fn(&str) -> bool,
+struct Asking<'a> {
+    domain: &'a str,
+    names: Option<&'a NameServers>,
+    is_provider: &'a dyn Fn(&str) -> bool,
     until: Instant,
-    network: &Network,
-) -> Vec<Find> {
-    let usual = USUAL_NAMES.map(|name| format!("{name}.{domain}"));
-    let named = usual.iter().map(|host| answering(host.clone(), until, network));
-    let exchange = async {
-        let hosts = exchanges.await;
-        let own = hosts.into_iter().next().filter(|host| !is_provider(host) && !usual.contains(host));
-        match own {
-            Some(host) => answering(host, until, network).await,
-            None => None,
-        }
-    };
-    let (named, exchange) = join(join_all(named), exchange).await;
-    named.into_iter().chain([exchange]).flatten().collect()
+    network: &'a Network,
 }
 
-/// Only if it takes a login, as what is looked for is for people.
-async fn answering(host: String, until: Instant, network: &Network) -> Option<Find> {
-    let about = Probe { host: &host, modes: &USUAL_MODES, trust: Trust::Authorities, has_login: true };
-    let tried = smtp::probe(about, until.saturating_duration_since(Instant::now()), network).await;
-    let works = tried.into_iter().find(|tried| tried.failed.is_none())?;
-    Some(Find::server(Source::Probe, host, works.mode))
+impl Asking<'_> {
+    /// RFC 8314 section 5.1 and RFC 6186.
+    async fn published(&self) -> Vec<Find> {
+        all_of([self.service("_submissions", Security::Tls), self.service("_submission", Security::StartTls)]).await
+    }
+
+    fn service(&self, service: &'static str, security: Security) -> Way<'_> {
+        Box::pin(async move {
+            let Some(names) = self.names else { return Vec::new() };
+            let found = names.service(&format!("{service}._tcp.{}", self.domain), self.until).await;
+            found.map(|(host, port)| Find::server(Source::Srv, host, Mode { port, security })).into_iter().collect()
+        })
+    }
+
+    async fn exchanges<'e>(&self, exchanges: &'e Exchanges) -> &'e [String] {
+        let ask = || async {
+            match self.names {
+                Some(names) => names.exchanges(self.domain, self.until).await,
+                None => Vec::new(),
+            }
+        };
+        exchanges.get_or_init(ask).await
+    }
+
+    async fn kept_by_provider(&self, exchanges: &Exchanges) -> Vec<Find> {
+        let hosts = self.exchanges(exchanges).await.iter();
+        hosts.filter(|host| (self.is_provider)(host)).take(1).cloned().map(Find::Provider).collect()
+    }
+
+    /// The usual names, and the host to which the emails go, unless it is a provider's.
+    async fn guess(&self, exchanges: &Exchanges) -> Vec<Find> {
+        let usual = USUAL_NAMES.map(|name| format!("{name}.{}", self.domain));
+        let exchange: Way<'_> = Box::pin(async {
+            match self.exchanges(exchanges).await.first() {
+                Some(host) if !(self.is_provider)(host) && !usual.contains(host) => self.answering(host).await,
+                _ => Vec::new(),
+            }
+        });
+        let named = usual.iter().map(|host| Box::pin(self.answering(host)) as Way<'_>);
+        all_of(named.chain([exchange])).await
+    }
+
+    /// Only if it takes a login, as what is looked for is for people.
+    async fn answering(&self, host: &str) -> Vec<Find> {
+        let about = Probe { host, modes: &USUAL_MODES, trust: Trust::Authorities, has_login: true };
+        let tried = smtp::probe(about, self.until.saturating_duration_since(Instant::now()), self.network).await;
+        let works = tried.into_iter().filter(|tried| tried.failed.is_none());
+        works.take(1).map(|works| Find::server(Source::Probe, host.to_owned(), works.mode)).collect()
+    }
 }
