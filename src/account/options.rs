@@ -251,8 +251,9 @@ fn discovery(object: &mut Object, faults: &mut Faults) -> Option<Discovery> {
         Value::Bool(is_on) => return is_on.then(Discovery::default),
         Value::Object(map) => Object::new(map.into(), "discovery", faults)?,
         _ => {
-            faults
-                .push(Fault::program("discovery", "wrong_type_expected").with("expected", "true, false or an object"));
+            faults.push(
+                Fault::program("discovery", "wrong_type_expected").with("expected", "true or false or an object"),
+            );
             return None;
         }
     };

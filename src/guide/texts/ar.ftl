@@ -193,6 +193,7 @@ fault-wrong_type = النوع المتوقَّع: { $expected }؛ النوع ا�
 type-an_object = كائن
 type-text = نص
 type-true_or_false = true أو false
+type-true_or_false_or_an_object = true أو false أو كائن
 type-a_number = رقم
 type-a_list = قائمة
 type-text_or_a_list_of_texts = نص أو قائمة نصوص

@@ -193,6 +193,7 @@ fault-wrong_type = Hier wird erwartet: { $expected }; gefunden wurde: { $found }
 type-an_object = ein Objekt
 type-text = Text
 type-true_or_false = true oder false
+type-true_or_false_or_an_object = true, false oder ein Objekt
 type-a_number = eine Zahl
 type-a_list = eine Liste
 type-text_or_a_list_of_texts = Text oder eine Liste von Texten

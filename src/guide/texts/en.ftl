@@ -193,6 +193,7 @@ fault-wrong_type = This should be { $expected } and is { $found }.
 type-an_object = an object
 type-text = text
 type-true_or_false = true or false
+type-true_or_false_or_an_object = true, false or an object
 type-a_number = a number
 type-a_list = a list
 type-text_or_a_list_of_texts = text or a list of texts

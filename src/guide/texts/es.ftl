@@ -193,6 +193,7 @@ fault-wrong_type = Tipo esperado: { $expected }; tipo recibido: { $found }.
 type-an_object = un objeto
 type-text = texto
 type-true_or_false = true o false
+type-true_or_false_or_an_object = true, false o un objeto
 type-a_number = un número
 type-a_list = una lista
 type-text_or_a_list_of_texts = texto o una lista de textos

@@ -193,6 +193,7 @@ fault-wrong_type = Type attendu : { $expected } ; type reçu : { $found }.
 type-an_object = un objet
 type-text = du texte
 type-true_or_false = true ou false
+type-true_or_false_or_an_object = true, false ou un objet
 type-a_number = un nombre
 type-a_list = une liste
 type-text_or_a_list_of_texts = du texte ou une liste de textes

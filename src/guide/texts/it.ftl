@@ -193,6 +193,7 @@ fault-wrong_type = Qui deve esserci { $expected }, ma c’è { $found }.
 type-an_object = un oggetto
 type-text = testo
 type-true_or_false = true o false
+type-true_or_false_or_an_object = true, false o un oggetto
 type-a_number = un numero
 type-a_list = un elenco
 type-text_or_a_list_of_texts = testo o un elenco di testi

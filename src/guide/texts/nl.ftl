@@ -193,6 +193,7 @@ fault-wrong_type = Hier wordt verwacht: { $expected }; gevonden is: { $found }.
 type-an_object = een object
 type-text = tekst
 type-true_or_false = true of false
+type-true_or_false_or_an_object = true, false of een object
 type-a_number = een getal
 type-a_list = een lijst
 type-text_or_a_list_of_texts = tekst of een lijst met teksten

@@ -193,6 +193,7 @@ fault-wrong_type = Oczekiwany typ: { $expected }; podany typ: { $found }.
 type-an_object = obiekt
 type-text = tekst
 type-true_or_false = true lub false
+type-true_or_false_or_an_object = true, false lub obiekt
 type-a_number = liczba
 type-a_list = lista
 type-text_or_a_list_of_texts = tekst lub lista tekstów

@@ -193,6 +193,7 @@ fault-wrong_type = Tipo esperado: { $expected }; tipo recebido: { $found }.
 type-an_object = um objeto
 type-text = texto
 type-true_or_false = true ou false
+type-true_or_false_or_an_object = true, false ou um objeto
 type-a_number = um número
 type-a_list = uma lista
 type-text_or_a_list_of_texts = texto ou uma lista de textos

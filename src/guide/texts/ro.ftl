@@ -193,6 +193,7 @@ fault-wrong_type = Aici trebuie să fie { $expected }, dar este { $found }.
 type-an_object = un obiect
 type-text = text
 type-true_or_false = true sau false
+type-true_or_false_or_an_object = true, false sau un obiect
 type-a_number = un număr
 type-a_list = o listă
 type-text_or_a_list_of_texts = text sau o listă de texte
