@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use domain::base::iana::Rcode;
-use domain::base::{Message, MessageBuilder, Name, ParseRecordData, ParsedName, Rtype};
+use domain::base::{Message, MessageBuilder, Name, ParseRecordData, ParsedName, Record, Rtype};
 use domain::rdata::{Mx, Srv};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -182,7 +182,7 @@ enum Judgement {
 fn records<'a, D: ParseRecordData<'a, Vec<u8>>>(answer: &'a Answer) -> Vec<D> {
     let (Some(name), Ok(section)) = (answer.canonical_name(), answer.answer()) else { return Vec::new() };
     let of_name = section.limit_to_in::<D>().flatten().filter(|record| *record.owner() == name);
-    of_name.take(MOST_RECORDS).map(|record| record.into_data()).collect()
+    of_name.take(MOST_RECORDS).map(Record::into_data).collect()
 }
 
 fn host(name: &ParsedName<&[u8]>) -> Option<String> {
@@ -210,8 +210,12 @@ mod tests {
             let answer = [&query.0.as_slice()[..2], &bytes].concat();
             query.judge(answer.clone());
             if let Ok(answer) = Message::from_octets(answer) {
-                records::<Mx<ParsedName<&[u8]>>>(&answer).iter().for_each(|record| drop(host(record.exchange())));
-                drop(records::<Srv<ParsedName<&[u8]>>>(&answer));
+                for record in records::<Mx<ParsedName<&[u8]>>>(&answer) {
+                    host(record.exchange());
+                }
+                for record in records::<Srv<ParsedName<&[u8]>>>(&answer) {
+                    host(record.target());
+                }
             }
         }
     }
