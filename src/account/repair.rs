@@ -124,8 +124,11 @@ pub fn advise(texts: &Texts, delivery: &Delivery, tried: &[Tried], advice: Vec<A
     first.into_iter().chain(advice.into_iter().filter(|advice| !is_known(advice))).collect()
 }
 
-/// The port and encryption that a patch leads to, if it changes them.
+/// The port and encryption that a patch leads to, if it changes them. Of another server nothing is known.
 fn guessed(patch: &Map<String, Value>, server: &Server) -> Option<Mode> {
+    if patch.get("smtp_host").is_some_and(|host| *host != server.host) {
+        return None;
+    }
     let port = patch.get("smtp_port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
     let security = patch.get("smtp_security").and_then(Value::as_str);
     if port.is_none() && security.is_none() {
@@ -180,8 +183,8 @@ mod tests {
     use super::*;
     use crate::transport::Trust;
 
-    fn around(port: u16, security: Security) -> Vec<(u16, &'static str)> {
-        let server = Server {
+    fn server(port: u16, security: Security) -> Server {
+        Server {
             host: "mail.example.test".to_owned(),
             port,
             security,
@@ -189,7 +192,11 @@ mod tests {
             login: None,
             allow_insecure_login: false,
             chunks_well: false,
-        };
+        }
+    }
+
+    fn around(port: u16, security: Security) -> Vec<(u16, &'static str)> {
+        let server = server(port, security);
         neighbours(&server).into_iter().map(|mode| (mode.port, mode.security.code())).collect()
     }
 
@@ -203,5 +210,20 @@ mod tests {
         assert_eq!(around(8465, Security::StartTls)[..2], [(8465, "tls"), tls]);
         assert_eq!(around(8465, Security::Tls)[..2], [(8465, "starttls"), tls]);
         assert_eq!(around(8025, Security::None)[..3], [(8025, "tls"), (8025, "starttls"), tls]);
+    }
+
+    #[test]
+    fn what_a_patch_leads_to_is_known_of_the_same_server_alone() {
+        let server = server(993, Security::Tls);
+        let leads_to = |patch: Value| guessed(patch.as_object().unwrap(), &server);
+        let mode = |port, security| Some(Mode { port, security });
+        assert_eq!(leads_to(json!({"smtp_port": 587})), mode(587, Security::StartTls));
+        assert_eq!(leads_to(json!({"smtp_port": 465, "smtp_security": "auto"})), mode(465, Security::Tls));
+        assert_eq!(leads_to(json!({"smtp_security": "starttls"})), mode(993, Security::StartTls));
+        let same = json!({"smtp_host": "mail.example.test", "smtp_port": 25, "smtp_security": "none"});
+        assert_eq!(leads_to(same), mode(25, Security::None));
+        assert_eq!(leads_to(json!({"smtp_host": "smtp.example.test", "smtp_port": 587})), None);
+        assert_eq!(leads_to(json!({"smtp_host": "smtp.example.test"})), None);
+        assert_eq!(leads_to(json!({"username": "ana"})), None);
     }
 }
