@@ -1,4 +1,5 @@
-"""Real servers that their administrators have set up wrongly: the report says what is the matter, where, and what to do."""
+"""Real servers that are set up wrongly, by their administrators or in our settings: the report says what is the matter,
+where, and what to do."""
 
 import mailbutton
 import pytest
@@ -74,3 +75,51 @@ def test_a_small_size_limit_is_told_with_both_sizes(wrong_account, kind):
     error = failure(expected, lambda: account.send_document(email(), make_pdf(30_000)))
     assert error.reply["size"]["limit"] == 20_000 < error.reply["size"]["bytes"]
     assert server.messages() == []
+
+
+# Settings that do not fit a server which is right.
+
+
+@pytest.fixture(params=sorted(SERVERS))
+def server(request, servers):
+    return servers(request.param)
+
+
+def mended(account, settings, error):
+    """The test after a click on the first advice; its patch has all that it takes."""
+    patch = error.advice[0]["patch"]
+    assert patch
+    return account.send_test({**settings, **patch})
+
+
+def test_encryption_that_does_not_fit_is_mended_by_a_click(server, account):
+    settings = smtp_settings(server, smtp_security="tls")
+    expected = (mailbutton.NotSecure, "tls_not_spoken", "clear_at_the_start", "tls", "use_what_works")
+    error = failure(expected, lambda: account.send_test(settings))
+    assert mended(account, settings, error)["reason"] == "accepted"
+
+
+# Postfix completes the username by itself.
+@pytest.mark.parametrize("server", sorted(set(SERVERS) - {"postfix"}), indirect=True)
+def test_a_username_without_its_domain_is_mended_by_a_click(server, account):
+    settings = smtp_settings(server, username=server.user.partition("@")[0], email_address=server.user)
+    expected = (mailbutton.LoginRefused, "login_refused", "full_address_needed", "login", "full_address")
+    error = failure(expected, lambda: account.send_test(settings))
+    assert mended(account, settings, error)["reason"] == "accepted"
+
+
+def test_a_login_that_is_missing_is_asked_for(server, account):
+    settings = smtp_settings(server, username=None, password=None, email_address=server.user)
+    expected = (mailbutton.LoginRefused, "login_required", "login_required", "sender", "enter_login")
+    if server.kind == "postfix":
+        expected = (mailbutton.Refused, "recipient_refused", "login_needed_to_send", "recipient", "check_relay")
+    failure(expected, lambda: account.send_test(settings))
+
+
+@pytest.mark.parametrize("kind", ["exim", "postfix"])
+def test_a_server_for_its_own_people_only_is_explained(servers, kind):
+    server = servers(kind)
+    with mailbutton.open(ca_file=server.ca_file) as account:
+        account.settings_set(smtp_settings(server))
+        expected = (mailbutton.Refused, "recipient_refused", "relay_denied", "recipient", "check_sender")
+        failure(expected, lambda: account.send_document(email(to="ion@example.org"), PDF))
