@@ -178,7 +178,6 @@ mod tests {
         "gmall.ro",
         "bücher.example",
         "țară.ro",
-        "xn--bcher-kva.example",
         "intranet",
         "[192.0.2.7]",
     ];
