@@ -27,6 +27,11 @@ impl Catalogue {
 
     /// One of the host's: it may have fewer texts than `english`, but no others, and no other words in them.
     pub fn read(language: LanguageIdentifier, source: &str, english: &Self) -> Result<Self, Vec<BadText>> {
+        // Some editors begin a file with it.
+        let source = source.strip_prefix('\u{FEFF}').unwrap_or(source);
+        if let Some(bad) = faults::of_braces(source) {
+            return Err(vec![bad]);
+        }
         let resource = match FluentResource::try_new(source.to_owned()) {
             Ok(resource) => resource,
             Err((_, errors)) => return Err(errors.iter().map(|error| BadText::syntax(source, error)).collect()),

@@ -324,3 +324,42 @@ fn what_is_wrong_with_a_hosts_text_is_told_with_its_line() {
         assert_eq!((bad[0].0, bad[0].1.as_str()), (line, id), "{source}: {bad:?}");
     }
 }
+
+#[test]
+fn a_text_that_never_ends_or_that_is_too_deep_is_refused() {
+    let bad = |source: &str| {
+        let bad = read_catalogue(&Locale::parse("hu").unwrap(), source).err().unwrap_or_default();
+        bad.into_iter().map(|bad| (bad.line, bad.id, bad.why)).collect::<Vec<_>>()
+    };
+    let word = |line, id: &str, word: &str| (line, id.to_owned(), WhyBadText::Word(word.to_owned()));
+    assert_eq!(bad("button-email = { button-email }"), [word(1, "button-email", "button-email")]);
+    let circle = "-a = { -b }\n-b = { -a }\nbutton-email = x { -a }";
+    assert_eq!(bad(circle), [word(1, "-a", "-b"), word(2, "-b", "-a"), word(3, "button-email", "-a")]);
+    // Each twice as long as the one before.
+    let doubled = |from: usize| format!("-a{from} = {{ -a{} }}{{ -a{} }}\n", from - 1, from - 1);
+    let source: String = (1..40).map(doubled).collect();
+    assert!(bad(&format!("-a0 = x\n{source}")).contains(&word(40, "-a39", "-a38")));
+    let chain: String = (1..5000).map(|at| format!("-a{at} = {{ -a{} }}\n", at + 1)).collect();
+    assert!(!bad(&format!("{chain}-a5000 = x\n")).is_empty());
+    // What the text in it names, it would have to be given itself; a term is given nothing.
+    let within = "kind-invoice = { settings-faults }\nsettings-faults = { $count } { $program }";
+    assert_eq!(bad(within), [word(1, "kind-invoice", "$count")]);
+    assert_eq!(bad("-a = { $program }\nkind-invoice = { -a }"), [word(1, "-a", "$program")]);
+    assert_eq!(bad("\u{FEFF}kind-invoice = { -a } { kind-quote }\n-a = b\nkind-quote = { $program }"), []);
+    for (open, close) in [
+        ("{ ", " }"),
+        ("{ $program ->\n    *[a] ", "\n    }"),
+        ("{ NUMBER(\nA(\n", ")) }"),
+        ("{ \"}\" ->\n *[a] ", "\n }"),
+    ] {
+        let source = format!("kind-quote = x\nkind-invoice = {}x{}\n", open.repeat(30_000), close.repeat(30_000));
+        let bad = bad(&source);
+        assert!(
+            matches!(bad.as_slice(), [(2.., id, WhyBadText::Syntax(_))] if id == "kind-invoice"),
+            "{open}: {bad:?}"
+        );
+    }
+    let many: String =
+        (0..150).map(|at| format!("steps-own-{at} = {{ $program }} {{ $provider }}\n# {{{{{{(\n")).collect();
+    assert_eq!(bad(&many), []);
+}
