@@ -6,6 +6,8 @@ mod said;
 mod when;
 
 #[cfg(test)]
+mod replies;
+#[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};

@@ -35,17 +35,26 @@ impl Wait {
 }
 
 /// A number with a unit of time behind it: "greylisted for 60 seconds", "try again in 5 minutes". What stands behind a
-/// "per" or "every" is a rate, and a time that is no time to wait.
+/// "per" or "every" is a rate, and no time to wait; so is "in an hour" or "within" one, if it is not said to come again then.
 pub fn wait(text: &str) -> Option<Wait> {
     let text = text.to_ascii_lowercase();
     let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    words.windows(3).find_map(|window| {
+    words.windows(3).enumerate().find_map(|(at, window)| {
         let &[before, number, unit] = window else { return None };
-        let is_time_to_wait =
-            matches!(before, "in" | "for" | "after" | "wait" | "least" | "another" | "retry" | "within");
+        let is_time_to_wait = match before {
+            "for" | "after" | "wait" | "least" | "another" | "retry" => true,
+            "in" | "within" => at.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|word| is_return(word)),
+            _ => false,
+        };
         let seconds = is_time_to_wait.then(|| Some(number.parse::<u64>().ok()?.saturating_mul(seconds_of(unit)?)))?;
         seconds.filter(|seconds| *seconds > 0).map(Wait::of)
     })
+}
+
+fn is_return(word: &str) -> bool {
+    let all = ["again", "back", "retry", "later", "available", "resume", "reconnect", "resend"];
+    all.contains(&word)
+        || ["reset", "expire", "unlock", "unblock", "lift", "release"].iter().any(|it| word.starts_with(it))
 }
 
 fn seconds_of(unit: &str) -> Option<u64> {
@@ -57,19 +66,36 @@ fn seconds_of(unit: &str) -> Option<u64> {
     }
 }
 
-/// The first https address. A stranger's text is no place for names and passwords in it, nor for an address that was cut.
+/// The first https address that is whole. A stranger's text is no place for names and passwords in it, nor for an address
+/// that was cut, or goes on in the next line.
 pub fn link(text: &str) -> Option<String> {
-    let rest = text.get(text.to_ascii_lowercase().find("https://")?..)?;
+    let begins = text.match_indices(':').filter_map(|(colon, _)| colon.checked_sub("https".len()));
+    begins.filter_map(|begin| link_at(text, begin)).next()
+}
+
+fn link_at(text: &str, begin: usize) -> Option<String> {
+    let rest = text.get(begin..).filter(|rest| has_scheme(rest))?;
     let end = rest.find(|c: char| {
         c.is_whitespace() || matches!(c, '"' | '<' | '>' | '|' | '\\' | '^' | '`' | '{' | '}' | '[' | ']')
     });
-    let address = rest.get(..end.unwrap_or(rest.len()))?.trim_end_matches(['.', ',', ';', ':', ')', '\'', '!', '?']);
-    if address.contains('…') {
+    let (address, behind) = rest.split_at(end.unwrap_or(rest.len()));
+    let is_open = text.get(..begin)?.ends_with('<') && !behind.starts_with('>');
+    let address = address.trim_end_matches(['.', ',', ';', ':', ')', '\'', '!', '?']);
+    if is_open || address.contains('…') {
         return None;
     }
     let url = Url::parse(address).ok()?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.domain()?.contains('.');
     is_plain.then(|| url.to_string())
+}
+
+fn has_scheme(text: &str) -> bool {
+    text.get(.."https://".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+/// Without the addresses that it names, which are nobody's words: those of `helo@example.com` are not about HELO.
+pub fn without_addresses(text: &str) -> String {
+    text.split(' ').filter(|word| !word.contains('@')).collect::<Vec<_>>().join(" ")
 }
 
 /// The CN of an RFC 4514 name; without one, its organisation, else the whole of it.
@@ -94,10 +120,13 @@ mod tests {
             ("Wait at least 15 minutes", 900),
             ("Maximum 100 per 24 hours", 0),
             ("limit of 30 messages per minute", 0),
-            ("in 0 seconds", 0),
-            ("in 99999999999999999999 seconds", 0),
-            ("in 9999999999 hours", LONGEST),
+            ("again in 0 seconds", 0),
+            ("again in 99999999999999999999 seconds", 0),
+            ("again in 9999999999 hours", LONGEST),
             ("Try again later", 0),
+            ("You sent 100 messages in 60 minutes", 0),
+            ("limit of 500 recipients within 24 hours", 0),
+            ("the limit resets in 2 hours", 7200),
         ] {
             assert_eq!(wait(text).map_or(0, |wait| wait.seconds), seconds, "{text}");
         }
@@ -120,6 +149,15 @@ mod tests {
             ("https://192.0.2.1/", None),
             ("https://example.com/cut…", None),
             ("https://", None),
+            ("https://ana:x@example.com/ or HTTPS://example.org/a", Some("https://example.org/a")),
+            // A long address goes on in the next line of the reply.
+            (
+                "<https://example.com/signin?plt=AKgnsb x3> See https://example.com/help",
+                Some("https://example.com/help"),
+            ),
+            ("<https://example.com/whole>: é:", Some("https://example.com/whole")),
+            ("https://exam%00ple.com/ https://example.com:99999/ https://exa\u{202e}mple.com/", None),
+            ("https://b\u{fc}cher.example/", Some("https://xn--bcher-kva.example/")),
             ("nothing", None),
         ] {
             assert_eq!(link(text).as_deref(), found, "{text}");

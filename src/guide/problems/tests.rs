@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::catalogue::{Catalogue, Row, catalogue};
+use super::replies::SAID;
 use super::when::{Fact, When};
 use super::*;
 use crate::guide::Providers;
@@ -368,4 +369,33 @@ fn sizes_are_rounded_apart() {
     ] {
         assert_eq!([size_rounded_up(&texts, size), size_rounded_down(&texts, limit)], told);
     }
+}
+
+#[test]
+fn what_servers_say_is_told_as_what_it_is() {
+    let texts = Texts::new("Ledger");
+    let mut wrong = Vec::new();
+    for said in SAID {
+        let failure = Failure::new(said.ending).words(ServerWords {
+            code: said.code,
+            enhanced: Some(said.enhanced.to_owned()).filter(|code| !code.is_empty()),
+            text: said.text.to_owned(),
+        });
+        let made = Made {
+            failure,
+            step: None,
+            host: host(Some(said.by).filter(|id| !id.is_empty()), None),
+            port: 587,
+            security: "starttls".to_owned(),
+            username: said.username,
+            proxy: false,
+            copy: false,
+        };
+        let problem = made.see(|situation| explain(&texts, situation));
+        let told = (problem.code.as_str(), problem.advice.first().map_or("", |advice| advice.code.as_str()));
+        if told != (said.problem, said.advice) {
+            wrong.push(format!("{told:?} {} {} {}", said.code, said.enhanced, said.text));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Situation;
+use super::said::without_addresses;
 
 /// What a condition looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub enum Fact {
     Provider,
     /// The provider's rule, in the words of the data file.
     AppPassword,
-    /// In the server's text.
+    /// In the server's text, the addresses in it left out.
     Words,
     Port,
     Security,
@@ -92,7 +93,7 @@ impl Fact {
                 None => value == "unknown",
             },
             Self::AppPassword => situation.provider.is_some_and(|provider| provider.app_password.code() == value),
-            Self::Words => server.is_some_and(|words| is_in(&words.text, value)),
+            Self::Words => server.is_some_and(|words| is_in(&without_addresses(&words.text), value)),
             Self::Port => situation.port.to_string() == value,
             Self::Security => situation.security == value,
             Self::Issuer => certificate.is_some_and(|facts| is_in(&facts.issuer, value)),
