@@ -539,6 +539,20 @@ fn the_time_for_the_whole_runs_out_in_every_phase() {
 }
 
 #[test]
+fn a_limit_that_the_email_keeps_is_not_told_as_the_one_that_it_breaks() {
+    let ended = Session::plain().run(|peer| {
+        peer.greet(&["SIZE 35000000"])?;
+        peer.envelope()?;
+        peer.content()?;
+        peer.send("552 5.3.4 Message size exceeds fixed limit\r\n")
+    });
+    ended.is("REFUSED", "too_large", "verdict");
+    assert!(ended.json["size"]["limit"].is_null(), "{}", ended.json);
+    let message = ended.json["message"].as_str().unwrap();
+    assert!(!message.contains("35"), "{message}");
+}
+
+#[test]
 fn an_email_over_the_servers_size_is_refused_before_a_byte_of_it_is_sent() {
     let ended = Session::plain().run(|peer| peer.greet(&["SIZE 1000"]));
     ended.is("REFUSED", "too_large", "sender").says_nothing().commands(&["EHLO", "QUIT"]);

@@ -181,7 +181,9 @@ impl<'t> Transaction<'t> {
         if is_too_large {
             let size = self.message().content.size(self.transfer.encoding());
             failure.ending = Ending::TooLarge;
-            failure.size = Some((size, self.session.extensions.size_limit().unwrap_or_default()));
+            // It has another limit than the one that it announced, if the email is below that.
+            let limit = self.session.extensions.size_limit().filter(|limit| size > *limit);
+            failure.size = Some((size, limit.unwrap_or_default()));
         } else if self.session.wants_encryption(words) {
             failure.ending = Ending::EncryptionRequired;
         } else if words.code == 530 && !self.session.is_logged_in {
