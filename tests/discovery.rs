@@ -350,6 +350,18 @@ fn the_provider_of_the_domains_emails_is_recognised() {
 }
 
 #[test]
+fn of_a_provider_that_lets_no_program_send_it_is_told() {
+    let json = Host::open(&json!({})).discover(&json!({"email_address": "ana@tuta.com"})).wait();
+    assert_eq!(json["proposals"], json!([]), "{json:#}");
+    assert!(json["message"].as_str().unwrap().contains("Tuta"), "{json:#}");
+    let names = names(|question| exchange(question).then(|| vec![Record::mx(1, "mail.tutanota.de")]));
+    let network = Network::default().plays("smtp.firm.test", 465, tls).start();
+    let json = discovered(&network, &names);
+    assert_eq!(json["proposals"], json!([]), "{json:#}");
+    assert!(json["message"].as_str().unwrap().contains("Tuta"), "{json:#}");
+}
+
+#[test]
 fn the_usual_names_and_ports_are_tried() {
     let mx = || names(|question| exchange(question).then(|| vec![Record::mx(5, "mx.firm.test")]));
     for (host, port, security, script) in [

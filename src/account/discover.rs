@@ -32,10 +32,13 @@ pub fn discover(account: &Account, json: Value) -> Result<Reply, Answer> {
     };
     let subject = Subject { address, texts, providers: Arc::clone(&account.providers) };
     if let Some(provider) = subject.providers.of_address(subject.address.as_str()) {
-        return Ok(Reply::ready(subject.answer(subject.of_provider(PROVIDER, provider).into_iter().collect())));
+        let server = subject.of_provider(PROVIDER, provider);
+        return Ok(Reply::ready(subject.answer(server.into_iter().collect(), Some(provider))));
     }
     // Nobody but this machine hears of the domain, unless the program says so.
-    let Some(options) = account.network.discovery.clone() else { return Ok(Reply::ready(subject.answer(Vec::new()))) };
+    let Some(options) = account.network.discovery.clone() else {
+        return Ok(Reply::ready(subject.answer(Vec::new(), None)));
+    };
     let worker = send::worker(account)?;
     let (reply, job) = pending();
     let names = name_servers(&options, account.network.has_proxy());
@@ -68,7 +71,8 @@ async fn run(network: Rc<Network>, subject: Subject, names: Option<NameServers>,
     let answer = tokio::select! {
         biased;
         finds = discovery::discover(domain, names.as_ref(), &is_provider, limit, &network) => {
-            subject.answer(finds.iter().filter_map(|find| subject.of_find(find)).collect())
+            let provider = finds.iter().find_map(|find| subject.provider_of(find));
+            subject.answer(finds.iter().filter_map(|find| subject.of_find(find)).collect(), provider)
         }
         () = job.canceled() => {
             let ending = Ending::Canceled;
@@ -112,9 +116,16 @@ impl Subject {
         Some(Server { way, provider: Some(provider), host, mode, username: provider.username(self.address.as_str()) })
     }
 
+    fn provider_of(&self, find: &Find) -> Option<&Provider> {
+        match find {
+            Find::Provider(host) => self.providers.of_mx(host),
+            Find::Server { .. } => None,
+        }
+    }
+
     fn of_find<'s>(&'s self, find: &'s Find) -> Option<Server<'s>> {
         match find {
-            Find::Provider(host) => self.of_provider(MX, self.providers.of_mx(host)?),
+            Find::Provider(_) => self.of_provider(MX, self.provider_of(find)?),
             Find::Server { source, host, mode, username } => {
                 // Where nobody says how people log in, it is nearly always with the whole address.
                 let whole = || Some(self.address.as_str().to_owned());
@@ -135,7 +146,8 @@ impl Subject {
         username.replace("%EMAILADDRESS%", address).replace("%EMAILLOCALPART%", local).replace("%EMAILDOMAIN%", domain)
     }
 
-    fn answer(&self, servers: Vec<Server<'_>>) -> Answer {
+    /// `provider`: whose customer this is, if that is known.
+    fn answer(&self, servers: Vec<Server<'_>>, provider: Option<&Provider>) -> Answer {
         let mut proposals: Vec<Value> = Vec::new();
         for server in servers {
             let is_same = |other: &Value| {
@@ -147,12 +159,17 @@ impl Subject {
                 proposals.push(self.proposal(&server));
             }
         }
-        let message = if proposals.is_empty() {
-            self.texts.with("discovery-nothing", &[("domain", self.address.domain().to_owned())])
-        } else {
-            String::new()
-        };
+        let message = if proposals.is_empty() { self.nothing(provider) } else { String::new() };
         Answer::new(Status::Ok, "discovered", message).with("proposals", proposals)
+    }
+
+    /// Some providers let no program send, and their first step says what to do then.
+    fn nothing(&self, provider: Option<&Provider>) -> String {
+        let words = |provider: &Provider| [("provider", provider.name.clone())];
+        let step = |it: &Provider| self.texts.find(&format!("steps-{}-1", it.steps_as), &words(it));
+        provider
+            .and_then(step)
+            .unwrap_or_else(|| self.texts.with("discovery-nothing", &[("domain", self.address.domain().to_owned())]))
     }
 
     fn proposal(&self, server: &Server<'_>) -> Value {
