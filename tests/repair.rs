@@ -95,6 +95,15 @@ fn a_port_that_is_spoken_to_in_the_wrong_way_is_kept() {
 }
 
 #[test]
+fn a_server_that_waits_for_tls_is_not_waited_for_until_the_deadline() {
+    let network = Network::default().plays(HOST, 465, tls).start();
+    let host = through(Session::starttls().login(), &network).open(465);
+    let json = host.send_test(Some(&json!({"total_ms": 30_000}))).wait();
+    assert_eq!((&json["reason"], &json["problem"]), (&"timed_out".into(), &"tls_from_the_start".into()), "{json:#}");
+    assert_repaired(&json, &json!([works(465, "tls")]), &json!({"smtp_security": "auto"}));
+}
+
+#[test]
 fn a_bad_certificate_does_not_work() {
     let self_signed = |peer: &mut Peer| {
         peer.secure(&certificates::server(Kind::SelfSigned))?;

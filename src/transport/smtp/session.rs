@@ -20,6 +20,8 @@ use super::{Security, Server, login};
 
 /// How much the TLS library holds of what is being written.
 const MOST_BUFFERED: usize = 256 * 1024;
+/// A server that speaks first does so at once where its port is not meant for that.
+const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
 pub struct Session {
     pub wire: Wire,
@@ -138,9 +140,18 @@ struct Opening<'s> {
 }
 
 impl Opening<'_> {
+    /// For the greeting. On the port where TLS is spoken from the start, a server that is spoken to in clear waits for us:
+    /// both would be silent until the deadline, with a person in front of it.
+    fn patience(&self) -> Duration {
+        let limit = self.network.deadlines.command;
+        let is_awaited =
+            Security::automatic(self.server.port) == Security::Tls && self.server.security != Security::Tls;
+        if is_awaited { limit.min(LONGEST_SILENCE) } else { limit }
+    }
+
     async fn greet(&self, mut wire: Wire) -> Result<Session, Failure> {
         self.journal.begin(Step::Greeting);
-        let greeting = wire.greeting(self.network.deadlines.command).await?;
+        let greeting = wire.greeting(self.patience()).await?;
         if greeting.code != 220 {
             return Err(refusal(&wire, &greeting, [Ending::ServerBusy, Ending::ServerRefused]));
         }
