@@ -78,6 +78,9 @@ def test_the_texts_are_in_the_language_that_is_asked_for():
         assert account.form()["form"]["locale"] == "ro"
         assert account.button({"kind": "invoice"})["button"]["label"] == "Trimite"
         assert account.button({"kind": "invoice", "locale": "de"})["email"]["subject"] == "Rechnung"
+        assert account.discover("ana@example.test", locale="de")["message"].startswith("Für example.test")
+        with pytest.raises(mailbutton.BadSettings, match="Felder"):
+            account.send_test({"smtp_host": "x y"}, locale="de")
     with pytest.raises(mailbutton.BadCall, match="button-mail"):
         mailbutton.open(texts={"ro": "button-mail = Trimite"})
 

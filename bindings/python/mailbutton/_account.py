@@ -105,17 +105,21 @@ class Account:
         reply = _read(_library.form(self._open(), _encode(values)))
         return reply if "form" in reply else checked(reply)
 
-    def start_discover(self, email_address: str, *, total_ms: Optional[int] = None) -> Job:
+    def start_discover(
+        self, email_address: str, *, total_ms: Optional[int] = None, locale: Optional[str] = None
+    ) -> Job:
         """Begins to look for the settings of an email address."""
-        given = {"email_address": email_address, "total_ms": total_ms}
+        given = {"email_address": email_address, "total_ms": total_ms, "locale": locale}
         return Job(_library.discover(self._open(), _encode(given)))
 
-    def discover(self, email_address: str, *, total_ms: Optional[int] = None) -> Reply:
+    def discover(
+        self, email_address: str, *, total_ms: Optional[int] = None, locale: Optional[str] = None
+    ) -> Reply:
         """Looks for the settings of an email address: `proposals`, each with a patch of the settings.
 
         The network is asked only if the account was opened with `discovery`.
         """
-        with self.start_discover(email_address, total_ms=total_ms) as job:
+        with self.start_discover(email_address, total_ms=total_ms, locale=locale) as job:
             return job.result()
 
     def settings_set(self, settings: Json) -> Reply:
@@ -150,10 +154,17 @@ class Account:
         to: Optional[str] = None,
         *,
         total_ms: Optional[int] = None,
+        locale: Optional[str] = None,
         transcript: bool = False,
     ) -> Job:
         """Begins to send a test email with the saved settings, or with `settings` that are not saved yet."""
-        test = {"settings": settings, "to": to, "total_ms": total_ms, "transcript": transcript or None}
+        test = {
+            "settings": settings,
+            "to": to,
+            "total_ms": total_ms,
+            "locale": locale,
+            "transcript": transcript or None,
+        }
         given = {name: value for name, value in test.items() if value is not None}
         return Job(_library.send_test(self._open(), _encode(given)))
 
@@ -175,11 +186,12 @@ class Account:
         to: Optional[str] = None,
         *,
         total_ms: Optional[int] = None,
+        locale: Optional[str] = None,
         transcript: bool = False,
         on_progress: Optional[OnProgress] = None,
     ) -> Reply:
         """Sends a test email and reports each step. An exception on the way, Ctrl-C too, cancels it."""
-        with self.start_test(settings, to, total_ms=total_ms, transcript=transcript) as job:
+        with self.start_test(settings, to, total_ms=total_ms, locale=locale, transcript=transcript) as job:
             return job.result(on_progress=on_progress)
 
     def send_document(self, email: Json, pdf: Any, *, on_progress: Optional[OnProgress] = None) -> Reply:
