@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::email::Address;
 use crate::guide::{Endpoint, Limits, Provider, Providers, Texts};
 
 use super::server_name;
@@ -94,8 +95,9 @@ fn server<'p>(provider: &'p Provider, values: &Values) -> Option<&'p Endpoint> {
 }
 
 fn patch(provider: &Provider, server: &Endpoint, values: &Values) -> Map<String, Value> {
-    let username = provider.username(address(values));
-    let username = username.filter(|_| values.text("username").is_empty());
+    // What is no address yet would hide its field, and the fault with it.
+    let address = Some(address(values)).filter(|address| Address::parse(address).is_ok());
+    let username = provider.username(address.unwrap_or_default()).filter(|_| values.text("username").is_empty());
     let security = server.security_beside_auto().filter(|_| values.text("smtp_security") == "auto");
     // In the order of the form.
     let filled = [

@@ -381,6 +381,19 @@ fn what_was_typed_is_never_overwritten() {
 }
 
 #[test]
+fn only_a_whole_address_becomes_the_username() {
+    let patch = |address: &str| form(json!({"email_address": address}))["proposal"]["patch"].clone();
+    for half in ["@gmail.com", "ana b@gmail.com", "ana@x@gmail.com", "ana\u{202e}@gmail.com"] {
+        assert_eq!(patch(half), json!({"smtp_host": "smtp.gmail.com", "smtp_port": 465}), "{half}");
+    }
+    assert_eq!(patch(" ana@gmail.com ")["username"], "ana@gmail.com");
+    assert_eq!(
+        form(json!({"email_address": "@x", "smtp_host": "smtp.sendgrid.net"}))["proposal"]["patch"]["username"],
+        "apikey"
+    );
+}
+
+#[test]
 fn the_provider_comes_with_its_steps() {
     let gmail = form(json!({"email_address": "ana@gmail.com"}))["provider"].clone();
     assert_eq!((&gmail["name"], &gmail["login"][0]), (&json!("Gmail"), &json!("app_password")));

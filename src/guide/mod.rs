@@ -1,6 +1,7 @@
 //! Turns what happened into words: the texts that people read, the facts about providers, and for each way to fail the
 //! sentence and the advice. It knows nothing of forms, stores or the C ABI.
 
+mod link;
 mod mistyped;
 mod problems;
 mod providers;

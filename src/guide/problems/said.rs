@@ -1,6 +1,6 @@
 //! What can be read in the words of a server or a certificate, beyond recognising them.
 
-use url::Url;
+use super::super::link::page;
 
 /// How long a server asks to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +84,7 @@ fn link_at(text: &str, begin: usize) -> Option<String> {
     if is_open || address.contains('…') {
         return None;
     }
-    let url = Url::parse(address).ok()?;
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.domain()?.contains('.');
-    is_plain.then(|| url.to_string())
+    page(address).map(String::from)
 }
 
 fn has_scheme(text: &str) -> bool {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::input::{Fault, Faults, Object};
 use crate::transport::smtp::Security;
 
+use super::super::link::page;
 use super::{AppPassword, Endpoint, Limits, Provider, Username, canonical};
 
 const LOGINS: &[&str] = &["password", "app_password", "key", "oauth2"];
@@ -109,7 +110,8 @@ fn host_name(text: &str) -> Option<String> {
         && name.split('.').all(|label| {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         });
-    (is_name || name.parse::<IpAddr>().is_ok()).then_some(name)
+    // An address is compared as it is written out, however it was typed.
+    name.parse().map_or(is_name.then_some(name), |address: IpAddr| Some(address.to_string()))
 }
 
 fn servers(row: &mut Object, faults: &mut Faults) -> Vec<Endpoint> {
@@ -182,7 +184,7 @@ fn link(row: &mut Object, key: &'static str, faults: &mut Faults) -> Option<Stri
 
 /// A link is opened by a click: nothing but a web page may hide behind it.
 fn checked_link(text: String, place: impl FnOnce() -> String, faults: &mut Faults) -> Option<String> {
-    if text.starts_with("https://") && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    if page(&text).is_some() {
         return Some(text);
     }
     faults.push(Fault::program(place(), "link_invalid"));

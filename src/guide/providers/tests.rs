@@ -193,3 +193,33 @@ fn the_username_follows_from_the_address() {
     assert_eq!(username(json!("address"), "ana"), None);
     assert_eq!(username(json!("local_part"), ""), None);
 }
+
+#[test]
+fn a_link_of_a_row_is_a_web_page() {
+    let faults = |link: &str| read_row(json!({"id": "own", "name": "Own", "help": link})).1;
+    for right in
+        ["https://example.com/", "https://example.com", "https://example.com:8443/a?b=c#d", "https://poștă.example/ș"]
+    {
+        assert_eq!(faults(right), [], "{right}");
+    }
+    for wrong in [
+        "http://example.com/",
+        "https://",
+        "https://help",
+        "https://../",
+        "https://ana:secret@example.com/",
+        "https://example.com/\u{202e}",
+        "https://example.com/a b",
+        "https://example.com/\"><script>",
+        " https://example.com/",
+    ] {
+        assert_eq!(faults(wrong), [("providers[0].help".to_owned(), "link_invalid")], "{wrong}");
+    }
+}
+
+#[test]
+fn an_address_is_the_same_server_however_it_is_written() {
+    let server = json!({"host": "0:0:0:0:0:0:0:1", "port": 465, "security": "tls"});
+    let providers = own(json!({"id": "own", "name": "Own", "servers": [server]}));
+    assert_eq!(id(providers.of_host("::1")), Some("own"));
+}
