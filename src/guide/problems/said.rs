@@ -69,8 +69,8 @@ fn seconds_of(unit: &str) -> Option<u64> {
 /// The first https address that is whole. A stranger's text is no place for names and passwords in it, nor for an address
 /// that was cut, or goes on in the next line.
 pub fn link(text: &str) -> Option<String> {
-    let begins = text.match_indices(':').filter_map(|(colon, _)| colon.checked_sub("https".len()));
-    begins.filter_map(|begin| link_at(text, begin)).next()
+    let mut begins = text.match_indices(':').filter_map(|(colon, _)| colon.checked_sub("https".len()));
+    begins.find_map(|begin| link_at(text, begin))
 }
 
 fn link_at(text: &str, begin: usize) -> Option<String> {

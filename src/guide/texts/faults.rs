@@ -164,7 +164,9 @@ pub fn of<'e>(resource: &FluentResource, english: impl Fn(&str) -> Option<&'e Me
             Some(made) => missing.extend(made.variables.into_iter().filter(|word| !given.contains(word))),
             None => missing.extend(named.into_iter().find(|word| own.patterns.contains_key(word))),
         }
-        missing.into_iter().for_each(|word| fault(WhyBadText::Word(word)));
+        for word in missing {
+            fault(WhyBadText::Word(word));
+        }
     }
     faults
 }

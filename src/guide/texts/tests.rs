@@ -339,7 +339,7 @@ fn a_text_that_never_ends_or_that_is_too_deep_is_refused() {
     let doubled = |from: usize| format!("-a{from} = {{ -a{} }}{{ -a{} }}\n", from - 1, from - 1);
     let source: String = (1..40).map(doubled).collect();
     assert!(bad(&format!("-a0 = x\n{source}")).contains(&word(40, "-a39", "-a38")));
-    let chain: String = (1..5000).map(|at| format!("-a{at} = {{ -a{} }}\n", at + 1)).collect();
+    let chain = (1..5000).map(|at| format!("-a{at} = {{ -a{} }}\n", at + 1)).collect::<Vec<_>>().concat();
     assert!(!bad(&format!("{chain}-a5000 = x\n")).is_empty());
     // What the text in it names, it would have to be given itself; a term is given nothing.
     let within = "kind-invoice = { settings-faults }\nsettings-faults = { $count } { $program }";
@@ -359,7 +359,7 @@ fn a_text_that_never_ends_or_that_is_too_deep_is_refused() {
             "{open}: {bad:?}"
         );
     }
-    let many: String =
-        (0..150).map(|at| format!("steps-own-{at} = {{ $program }} {{ $provider }}\n# {{{{{{(\n")).collect();
+    let many = (0..150).map(|at| format!("steps-own-{at} = {{ $program }} {{ $provider }}\n# {{{{{{(\n"));
+    let many = many.collect::<Vec<_>>().concat();
     assert_eq!(bad(&many), []);
 }
