@@ -105,7 +105,7 @@ impl fmt::Debug for End {
     }
 }
 
-/// None of our texts has a NUL in it, and JSON writes one as \u0000.
+/// A NUL can be in a text of the host's own, or in what it names: the rest of the sentence must not go with it.
 fn text(text: &str) -> CString {
-    CString::new(text).unwrap_or_default()
+    CString::new(text.replace('\0', "\u{FFFD}")).unwrap_or_default()
 }

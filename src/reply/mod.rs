@@ -251,6 +251,12 @@ mod tests {
     }
 
     #[test]
+    fn a_nul_takes_no_sentence_away() {
+        let end = End::new(Answer::new(Status::Ok, "form", "The provider a\0b is known.".to_owned()), None);
+        assert_eq!(end.message().to_str(), Ok("The provider a\u{FFFD}b is known."));
+    }
+
+    #[test]
     fn steps_are_told_once_each_with_their_newest_permille() {
         let (reply, job) = pending();
         for (step, permille) in [("connect", 0), ("content", 10), ("content", 700)] {
