@@ -81,7 +81,10 @@ fn explain_by(catalogue: &Catalogue, texts: &Texts, situation: &Situation<'_>) -
         advice.extend(is_new.then(|| told(remedy, texts, &words, situation)).flatten());
     }
     let message = texts.with(&format!("problem-{text}"), &words);
-    Problem { code: code.to_owned(), message, advice, wait: situation.wait() }
+    // "Locked for an hour after five attempts" asks nobody to wait whose password was refused.
+    let is_asked = situation.failure.retry_after.is_some() || advice.iter().any(|advice| advice.code == "wait");
+    let wait = situation.wait().filter(|_| is_asked);
+    Problem { code: code.to_owned(), message, advice, wait }
 }
 
 /// `None` for an advice whose patch cannot be filled in: there is nothing to click.

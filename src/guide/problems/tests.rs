@@ -399,3 +399,29 @@ fn what_servers_say_is_told_as_what_it_is() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn nobody_waits_who_is_not_asked_to() {
+    let texts = Texts::new("Ledger");
+    let seconds = |ending, text: &str, retry_after| {
+        let mut failure = Failure::new(ending);
+        failure.server = Some(ServerWords { code: 450, enhanced: None, text: text.to_owned() });
+        failure.retry_after = retry_after;
+        let made = Made {
+            failure,
+            step: None,
+            host: "mail.example.test".to_owned(),
+            port: 587,
+            security: "starttls".to_owned(),
+            username: "ana@example.test",
+            proxy: false,
+            copy: false,
+        };
+        made.see(|situation| explain(&texts, situation)).wait.map(|wait| wait.seconds)
+    };
+    let locked = "Wrong password. The account is closed for 30 minutes after 5 attempts.";
+    assert_eq!(seconds(Ending::LoginRefused, locked, None), None);
+    assert_eq!(seconds(Ending::LoginRefused, "Too many login attempts, wait 30 minutes", None), Some(1800));
+    assert_eq!(seconds(Ending::SenderDeferred, "Greylisted for 60 seconds", None), Some(60));
+    assert_eq!(seconds(Ending::HttpRefused, "Out of order", Some(120)), Some(120));
+}
