@@ -172,7 +172,7 @@ fn words(texts: &Texts, situation: &Situation<'_>) -> Vec<(&'static str, String)
         ("size", size_rounded_up(texts, size)),
         ("limit", size_rounded_down(texts, limit)),
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
-        ("names", certificate.map_or_else(String::new, |facts| facts.names.join(", "))),
+        ("names", certificate.map_or_else(String::new, |facts| said::some_of(&facts.names))),
         ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
         ("issuer", certificate.map_or_else(String::new, |facts| said::common_name(&facts.issuer))),
         ("expires", certificate.map_or_else(String::new, |facts| day(&facts.not_after))),

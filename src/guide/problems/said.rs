@@ -96,6 +96,13 @@ pub fn without_addresses(text: &str) -> String {
     text.split(' ').filter(|word| !word.contains('@')).collect::<Vec<_>>().join(" ")
 }
 
+/// A provider of web pages puts a hundred names into one certificate; a sentence has room for a few.
+pub fn some_of(names: &[String]) -> String {
+    const MOST: usize = 3;
+    let more = if names.len() > MOST { ", …" } else { "" };
+    names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ") + more
+}
+
 /// The CN of an RFC 4514 name; without one, its organisation, else the whole of it.
 pub fn common_name(name: &str) -> String {
     let part = |key: &str| name.split(['+', ',']).find_map(|part| part.trim().strip_prefix(key)).map(str::to_owned);
@@ -160,6 +167,14 @@ mod tests {
         ] {
             assert_eq!(link(text).as_deref(), found, "{text}");
         }
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told() {
+        let names: Vec<String> = ["a", "b", "c", "d"].map(|label| format!("{label}.example")).into();
+        assert_eq!(some_of(&names[..3]), "a.example, b.example, c.example");
+        assert_eq!(some_of(&names), "a.example, b.example, c.example, …");
+        assert_eq!(some_of(&[]), "");
     }
 
     #[test]
