@@ -98,6 +98,7 @@ fn what_is_wrong_with_a_row_is_told_with_its_place() {
     let wrong = json!([
         localhost("orchard", "required"),
         {"id": "x", "name": "X", "servers": [{"host": "x.example", "port": 0, "security": "tls"}], "help": "http://x.example"},
+        localhost("orchard", "key"),
     ]);
     let refused = Host::refused(&json!({"providers": wrong}));
     assert_eq!((&refused["status_name"], &refused["reason"]), (&json!("BAD_CALL"), &json!("bad_argument")));
@@ -105,6 +106,7 @@ fn what_is_wrong_with_a_row_is_told_with_its_place() {
     let expected = [
         (&json!("providers[1].servers[0].port"), &json!("out_of_range")),
         (&json!("providers[1].help"), &json!("link_invalid")),
+        (&json!("providers[2].id"), &json!("provider_twice")),
     ];
     assert_eq!(errors, expected);
     assert_eq!(Host::refused(&json!({"providers": {}}))["errors"][0]["code"], "wrong_type");

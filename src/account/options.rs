@@ -1,6 +1,7 @@
 //! The options of `mailbutton_open`. Each may be left out; an unknown one is an error.
 
 use std::net::{IpAddr, SocketAddr};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -289,9 +290,17 @@ fn chunking(object: &mut Object, faults: &mut Faults) -> Vec<String> {
 
 /// The host's own rows, which are read as strictly as the embedded ones.
 fn providers(object: &mut Object, faults: &mut Faults) -> Providers {
-    let rows = object.list("providers", faults).unwrap_or_default();
-    let numbered = rows.into_iter().enumerate();
-    Providers::new(numbered.filter_map(|(at, row)| Provider::read(row, format!("providers[{at}]"), faults)).collect())
+    let (mut own, mut ids) = (Vec::new(), HashSet::new());
+    for (at, row) in object.list("providers", faults).unwrap_or_default().into_iter().enumerate() {
+        let place = format!("providers[{at}]");
+        let Some(provider) = Provider::read(row, place.clone(), faults) else { continue };
+        if !ids.insert(provider.id.clone()) {
+            let shown: String = provider.id.chars().filter(|c| !c.is_control()).take(LONGEST_TAG).collect();
+            faults.push(Fault::program(format!("{place}.id"), "provider_twice").with("id", shown));
+        }
+        own.push(provider);
+    }
+    Providers::new(own)
 }
 
 fn deadlines(object: &mut Object, faults: &mut Faults) -> Deadlines {
