@@ -1,7 +1,7 @@
 //! The options of `mailbutton_open`. Each may be left out; an unknown one is an error.
 
-use std::net::{IpAddr, SocketAddr};
 use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 

@@ -2,11 +2,10 @@
 //! problems is in the catalogue, `problems.json`; here a situation is matched with it, and its words are filled in.
 
 mod catalogue;
+mod replies;
 mod said;
 mod when;
 
-#[cfg(test)]
-mod replies;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! What servers say, as it stands in their public help pages and in reports of their users, and what is told of it: the
 //! problem, and the first advice.
+#![cfg(test)]
 
 use crate::transport::Ending;
 use crate::transport::Ending as E;
