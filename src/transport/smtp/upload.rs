@@ -16,7 +16,7 @@ const FULL: usize = 32 * 1024;
 /// The end of a file, the boundary behind it and the dot travel in one write, if this holds them.
 const SMALL: u64 = 4096;
 /// Room for what is written at once: a full slice of a file in base64 behind what was not yet enough.
-const FLIGHT: usize = 65_520 + FULL;
+const FLIGHT: usize = 32_760 + FULL;
 
 pub struct Upload<'u> {
     pub wire: &'u mut Wire,
