@@ -8,6 +8,7 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 
+from . import cores
 from .places import OUT, appearing
 
 # A client that has not ended by then hangs.
@@ -134,7 +135,7 @@ def run(client, job, sink):
     path, digest = DOCUMENTS.of(job.size)
     sink.settle()
     sink.behave(job.rtt_ms, job.chunking, job.pipelining)
-    report = _report([*client, *_arguments(job, sink, path)], sink.reset)
+    report = _report(cores.on_one([*client, *_arguments(job, sink, path)]), sink.reset)
     if "unavailable" in report:
         raise Unavailable(report["unavailable"])
     counts = sink.counts()

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import cores
 from .places import BENCHES, OUT
 
 
@@ -21,7 +22,7 @@ class Sink:
         self._folder = tempfile.TemporaryDirectory(dir=OUT)
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self._process = subprocess.Popen(
-            [OUT / "release/sink", self.ca_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            cores.on_one([OUT / "release/sink", self.ca_file]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         facts = self._answer()
         self.host = "localhost"
