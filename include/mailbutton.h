@@ -160,7 +160,7 @@ void mailbutton_free(mailbutton_account *account);
  The settings form as data, for any user interface. Ready at once.
 
  `values_json`: the values as they are typed so far, as one object of settings, for validation at each keystroke; or
- NULL for the saved ones. No reply ever holds a secret: of a secret, `has_value` says whether there is one.
+ NULL for the saved ones. A `locale` beside them is the language of the reply. No reply ever holds a secret: of a secret, `has_value` says whether there is one.
  */
 mailbutton_reply *mailbutton_form(const mailbutton_account *account,
                                   const char *values_json);

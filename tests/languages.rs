@@ -111,6 +111,31 @@ fn each_call_may_be_for_somebody_who_reads_another_language() {
 }
 
 #[test]
+fn the_form_of_one_account_is_in_the_language_of_each_call() {
+    let host = opened(json!({"locale": "de"}));
+    let settings = json!({"smtp_host": "mail.example.com", "smtp_port": 587, "email_address": "a@b.ro"});
+    host.set(&settings);
+    let value = |form: &Value| field(form, "smtp_host")["value"].clone();
+    for (values, locale, saved) in [
+        (json!({"locale": "ro"}), "ro", json!("mail.example.com")),
+        (json!({"locale": "ar", "smtp_host": "mx.example.com"}), "ar", json!("mx.example.com")),
+        (json!({"locale": null, "smtp_host": "mx.example.com"}), "de", json!("mx.example.com")),
+        (json!({"locale": null}), "de", json!("")),
+    ] {
+        let form = host.form(Some(&values));
+        assert_eq!((&form["form"]["locale"], value(&form)), (&json!(locale), saved), "{values}");
+        let title = &form["form"]["json_forms"]["schema"]["properties"]["smtp_host"]["title"];
+        assert_eq!(title, &field(&form, "smtp_host")["label"], "{values}");
+    }
+    assert_eq!(errors(&host.form(Some(&json!({"locale": 1})))), [("locale", "locale_invalid")]);
+    let answer = host.try_set(&json!({"locale": "ro", "smtp_host": "mail.example.com:587"}));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("portul"), "{answer:#}");
+    let mut in_romanian = settings;
+    in_romanian["locale"] = json!("ro");
+    assert!(host.try_set(&in_romanian)["settings"].get("locale").is_none(), "it is no setting");
+}
+
+#[test]
 fn the_test_mail_and_its_report_are_in_the_language_of_the_call() {
     let server = Server::start(|peer| {
         peer.greet(&[])?;

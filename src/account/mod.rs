@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use once_cell::race::OnceBox;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::form::{self, Purpose, Route, Schemas, Sheet, Stored, Values};
 use crate::guide::{Locale, Providers, Texts};
@@ -46,7 +46,7 @@ pub struct Account {
     providers: Arc<Providers>,
     network: Arc<NetworkOptions>,
     /// Made with the first form.
-    schemas: OnceBox<Schemas>,
+    schemas: OnceBox<Arc<Schemas>>,
     /// Made with the first piece of work.
     step_texts: OnceBox<Arc<StepTexts>>,
     /// The saved settings that were checked last.
@@ -110,35 +110,52 @@ impl Account {
             Err(error) => (None, Some(error)),
         };
         let mut faults = Faults::new();
-        let values = match values_json {
+        let (given, locale) = match values_json.map(|text| crate::input::parse("values_json", text, MAX_JSON)) {
+            None => (None, None),
+            Some(Ok(mut json)) => {
+                let locale = take_locale(&mut json);
+                // With nothing beside it, it asks for the saved values in that language.
+                let is_alone = locale.is_some() && json.as_object().is_some_and(Map::is_empty);
+                ((!is_alone).then_some(json), locale)
+            }
+            Some(Err(fault)) => return fault::refuse(&self.texts, &[fault], Status::BadCall),
+        };
+        let texts = self.texts_in(locale.as_ref(), &mut faults);
+        let values = match given {
             None => stored.as_deref().map_or_else(Values::default, saved::values),
-            Some(text) => match crate::input::parse("values_json", text, MAX_JSON) {
-                Ok(json) => Values::from_json(json, "values_json", &mut faults),
-                Err(fault) => return fault::refuse(&self.texts, &[fault], Status::BadCall),
-            },
+            Some(json) => Values::from_json(json, "values_json", &mut faults),
         };
         if !faults.is_empty() {
-            return fault::refuse(&self.texts, &faults, Status::BadSettings);
+            return fault::refuse(&texts, &faults, Status::BadSettings);
         }
         let kept = stored.as_deref().map(saved::stored);
         let sheet = Sheet { values: &values, stored: kept.as_ref(), providers: &self.providers };
-        let schemas = self.schemas.get_or_init(|| Box::new(Schemas::new(&self.texts)));
         let answer = match &problem {
             None => Answer::ok("form"),
-            Some(error) => saved::failed(&self.texts, error),
+            Some(error) => saved::failed(&texts, error),
         };
         answer
             .with("configured", stored.is_some())
-            .with("protection", saved::protection(&self.texts, &self.store))
-            .with("form", form::render(&self.texts, schemas, &sheet))
+            .with("protection", saved::protection(&texts, &self.store))
+            .with("form", form::render(&texts, &self.schemas(&texts), &sheet))
+    }
+
+    /// Those of the account's own language are made once.
+    fn schemas(&self, texts: &Arc<Texts>) -> Arc<Schemas> {
+        if !Arc::ptr_eq(texts, &self.texts) {
+            return Arc::new(Schemas::new(texts));
+        }
+        Arc::clone(self.schemas.get_or_init(|| Box::new(Arc::new(Schemas::new(&self.texts)))))
     }
 
     pub fn settings_set(&self, settings_json: &str) -> Answer {
         let mut faults = Faults::new();
-        let values = match crate::input::parse("settings_json", settings_json, MAX_JSON) {
-            Ok(json) => Values::from_json(json, "settings_json", &mut faults),
+        let mut json = match crate::input::parse("settings_json", settings_json, MAX_JSON) {
+            Ok(json) => json,
             Err(fault) => return fault::refuse(&self.texts, &[fault], Status::BadCall),
         };
+        let texts = self.texts_in(take_locale(&mut json).as_ref(), &mut faults);
+        let values = Values::from_json(json, "settings_json", &mut faults);
         let saved = self.store.update(|before: Option<Saved>| {
             let stored = before.as_ref().map(saved::stored);
             let checked = form::check(&self.providers, &values, stored.as_ref(), Purpose::Save);
@@ -153,10 +170,11 @@ impl Account {
             }
         });
         match saved {
-            Ok(saved) => saved::shown(Answer::ok("saved"), &saved)
-                .with("protection", saved::protection(&self.texts, &self.store)),
-            Err(NotSaved::Faults(faults)) => fault::refuse(&self.texts, &faults, Status::BadSettings),
-            Err(NotSaved::Store(error)) => saved::failed(&self.texts, &error),
+            Ok(saved) => {
+                saved::shown(Answer::ok("saved"), &saved).with("protection", saved::protection(&texts, &self.store))
+            }
+            Err(NotSaved::Faults(faults)) => fault::refuse(&texts, &faults, Status::BadSettings),
+            Err(NotSaved::Store(error)) => saved::failed(&texts, &error),
         }
     }
 
@@ -224,7 +242,11 @@ impl Account {
 
     /// The texts for a call, in the language of its `locale` if it has one.
     fn texts_for(&self, json: &Value, faults: &mut Faults) -> Arc<Texts> {
-        let Some(tag) = json.get("locale").filter(|tag| !tag.is_null()) else { return Arc::clone(&self.texts) };
+        self.texts_in(json.get("locale"), faults)
+    }
+
+    fn texts_in(&self, locale: Option<&Value>, faults: &mut Faults) -> Arc<Texts> {
+        let Some(tag) = locale.filter(|tag| !tag.is_null()) else { return Arc::clone(&self.texts) };
         if let Some(locale) = tag.as_str().and_then(Locale::parse) {
             return Arc::new(self.texts.in_locale(&locale));
         }
@@ -280,6 +302,11 @@ impl Account {
         }
         Ok(settings)
     }
+}
+
+/// The language of a call whose JSON has settings as its members.
+fn take_locale(json: &mut Value) -> Option<Value> {
+    json.as_object_mut()?.shift_remove("locale").filter(|locale| !locale.is_null())
 }
 
 impl Drop for Account {

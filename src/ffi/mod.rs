@@ -121,7 +121,7 @@ pub extern "C" fn mailbutton_free(account: Option<Box<mailbutton_account>>) {
 /// The settings form as data, for any user interface. Ready at once.
 ///
 /// `values_json`: the values as they are typed so far, as one object of settings, for validation at each keystroke; or
-/// NULL for the saved ones. No reply ever holds a secret: of a secret, `has_value` says whether there is one.
+/// NULL for the saved ones. A `locale` beside them is the language of the reply. No reply ever holds a secret: of a secret, `has_value` says whether there is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailbutton_form(
     account: Option<&mailbutton_account>,

@@ -76,6 +76,7 @@ def test_settings_survive_the_account(tmp_path, server):
 def test_the_texts_are_in_the_language_that_is_asked_for():
     with mailbutton.open(locale="ro-MD", texts={"ro": "button-email = Trimite"}) as account:
         assert account.form()["form"]["locale"] == "ro"
+        assert account.form(locale="de")["form"]["locale"] == account.form({"smtp_port": 25}, locale="de")["form"]["locale"] == "de"
         assert account.button({"kind": "invoice"})["button"]["label"] == "Trimite"
         assert account.button({"kind": "invoice", "locale": "de"})["email"]["subject"] == "Rechnung"
         assert account.discover("ana@example.test", locale="de")["message"].startswith("Für example.test")

@@ -96,13 +96,16 @@ class Account:
         #: What opening said: `configured`, `protection`, and perhaps `store_problem`.
         self.opened = opened
 
-    def form(self, values: Optional[Json] = None) -> Reply:
+    def form(self, values: Optional[Json] = None, *, locale: Optional[str] = None) -> Reply:
         """The settings form as data; `values` are those typed so far, or None for the saved ones.
+
+        `locale` is the language that this form is in, if it is not the account's.
 
         A settings file that cannot be used does not take the form away: the reply then has the status STORE_FAILED
         and a message beside it.
         """
-        reply = _read(_library.form(self._open(), _encode(values)))
+        given = values if locale is None else {**(values or {}), "locale": locale}
+        reply = _read(_library.form(self._open(), _encode(given)))
         return reply if "form" in reply else checked(reply)
 
     def start_discover(
