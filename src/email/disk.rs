@@ -16,7 +16,7 @@ use super::content::SLICE_BYTES;
 
 /// What is read at a time. One block is sent while the next one is read, so that two of them are in memory. Whole slices,
 /// so that a line of base64 never spans two blocks.
-const BLOCK_BYTES: usize = SLICE_BYTES * 5;
+const BLOCK_BYTES: usize = SLICE_BYTES * 10;
 
 /// Without waiting: opening a named pipe that nobody writes to would hang the host.
 pub(super) fn open(path: &Path) -> io::Result<OpenFile> {
