@@ -70,12 +70,20 @@ class Sink:
         with connection, connection.makefile("rb") as lines:
             assert self.go.wait(LONG)
             connection.sendall(b"220 sink\r\n")
-            while line := lines.readline():
+            while line := self._command(lines):
                 if line == b"DATA\r\n":
                     connection.sendall(b"354 go\r\n")
                     if not self._content(lines):
                         return
                 connection.sendall(b"250 ok\r\n")
+
+    @staticmethod
+    def _command(lines):
+        try:
+            return lines.readline()
+        except ConnectionResetError:
+            # A client that has its verdict may be gone before it has read the answer to QUIT.
+            return b""
 
     def _content(self, lines):
         end = b""
