@@ -326,6 +326,14 @@ mod tests {
     }
 
     #[test]
+    fn a_bug_in_what_is_made_later_leaves_the_rest() {
+        let (reply, job) = pending();
+        job.end_with(Answer::ok("accepted").with("message_id", "x"), Box::new(|| panic!("a bug")));
+        let json = reply.end().unwrap().json().to_str().unwrap().to_owned();
+        assert!(json.ends_with(r#""message_id":"x"}"#), "{json}");
+    }
+
+    #[test]
     fn cancelling_from_the_callback_reaches_the_job() {
         let (reply, job) = pending();
         job.progress(progress("connect", 0));
