@@ -99,7 +99,8 @@ class Account:
     def form(self, values: Optional[Json] = None, *, locale: Optional[str] = None) -> Reply:
         """The settings form as data; `values` are those typed so far, or None for the saved ones.
 
-        `locale` is the language that this form is in, if it is not the account's.
+        `locale` is the language that this form is in, if it is not the account's. With it, `{}` stands for the saved
+        values, too.
 
         A settings file that cannot be used does not take the form away: the reply then has the status STORE_FAILED
         and a message beside it.
