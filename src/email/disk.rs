@@ -197,8 +197,11 @@ mod tests {
     use std::io::{Seek as _, Write as _};
     use std::time::{Duration, SystemTime};
 
-    use super::super::content::{Content, Encoding, Piece, Segment, encode_base64};
-    use super::super::{Data, tests::written};
+    use super::super::content::{Content, Encoding, Piece, Segment};
+    use super::super::{
+        Data,
+        tests::{encoded, written},
+    };
     use super::*;
 
     struct Folder(PathBuf);
@@ -267,7 +270,7 @@ mod tests {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Lines(raw) => {
                     assert!((1..=SLICE_BYTES).contains(&raw.len()));
-                    encode_base64(raw, &mut out);
+                    out.extend(encoded(raw));
                 }
                 Piece::Bytes(raw) => {
                     assert!((1..=SLICE_BYTES).contains(&raw.len()));

@@ -18,7 +18,7 @@ mod text;
 mod tests;
 
 pub use address::{Address, looks_like_address};
-pub use content::{Content, Data, Encoding, Piece, Reader, encode_base64, encoded_size};
+pub use content::{Content, Data, Encoding, Piece, Reader, SLICE_ENCODED, encode_base64, encoded_size};
 pub use disk::{FileOnDisk, FileProblem, Reading};
 pub use files::{File, check_pdf, check_size};
 pub use mailbox::{Mailbox, parse_mailboxes};

@@ -66,6 +66,12 @@ fn read_back(messages: &[Vec<u8>]) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+pub(super) fn encoded(raw: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; usize::try_from(encoded_size(raw.len() as u64)).unwrap()];
+    encode_base64(raw, &mut out);
+    out
+}
+
 /// All pieces, as they would be written. What is in memory is there at once, without a runtime.
 pub(super) fn written(content: &Content, encoding: Encoding) -> Vec<u8> {
     let mut reader = content.reader(encoding);
@@ -73,7 +79,7 @@ pub(super) fn written(content: &Content, encoding: Encoding) -> Vec<u8> {
     while let Some(piece) = reader.next().now_or_never().expect("a wait").unwrap() {
         match piece {
             Piece::Text(text) => out.extend_from_slice(text),
-            Piece::Lines(raw) => encode_base64(raw, &mut out),
+            Piece::Lines(raw) => out.extend(encoded(raw)),
             Piece::Bytes(raw) => out.extend_from_slice(raw),
         }
         assert_eq!(reader.left(), content.size(encoding) - out.len() as u64);

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::email::{FileProblem, Piece, Reader, encode_base64};
+use crate::email::{FileProblem, Piece, Reader, SLICE_ENCODED, encode_base64, encoded_size};
 
 use super::super::{Ending, Failure, Journal};
 use super::envelope::{Envelope, Transfer};
 use super::pool::Claim;
 use super::wire::Wire;
 
-/// As much as goes out in one write, but for the last one. A write that is too short costs as much as a full one.
-const FULL: usize = 32 * 1024;
+/// The most that goes out in one write: with the headers of its TLS records just below 64 KiB, which the kernel takes as one
+/// piece. A write that is a little more costs as much as two.
+const MOST: usize = 2 * SLICE_ENCODED + 256;
 /// The end of a file, the boundary behind it and the dot travel in one write, if this holds them.
 const SMALL: u64 = 4096;
-/// Room for what is written at once: a full slice of a file in base64 behind what was not yet enough.
-const FLIGHT: usize = 32_760 + FULL;
 
 pub struct Upload<'u> {
     pub wire: &'u mut Wire,
@@ -37,13 +36,13 @@ impl Upload<'_> {
         let Self { wire, mut reader, transfer, limit, journal } = self;
         let total = reader.left();
         journal.found(|found| found.bytes = Some(total));
-        let mut flight = Vec::with_capacity(FLIGHT);
+        let mut flight = Flight::new();
         if let Some(envelope) = envelope {
             wire.quiet()?;
             let before = envelope.flight();
             wire.expect(before.count);
             wire.note_commands(&before.commands);
-            flight.extend_from_slice(&before.commands);
+            flight.extend(&before.commands);
         } else if transfer != Transfer::Data {
             // What was said behind the envelope's answers would be taken for the verdict.
             wire.quiet().map_err(as_content)?;
@@ -51,40 +50,40 @@ impl Upload<'_> {
         if transfer != Transfer::Data {
             let line = format!("BDAT {total} LAST\r\n");
             wire.note_commands(line.as_bytes());
-            flight.extend_from_slice(line.as_bytes());
+            flight.extend(line.as_bytes());
         }
         let mut stuffing = Stuffing { is_on: transfer == Transfer::Data, at_line_start: true };
         loop {
             match read(reader.next(), limit).await? {
                 Some(Piece::Text(text)) => stuffing.stuff(text, &mut flight),
                 // Base64 never begins a line with a dot, and a file's lines are whole.
-                Some(Piece::Lines(raw)) => encode_base64(raw, &mut flight),
-                Some(Piece::Bytes(bytes)) => flight.extend_from_slice(bytes),
+                Some(Piece::Lines(raw)) => encode_base64(raw, flight.room(encoded_size(raw.len() as u64))),
+                Some(Piece::Bytes(bytes)) => flight.extend(bytes),
                 None => {}
             }
             let left = reader.left();
             if left == 0 {
                 break;
             }
-            if flight.len() >= FULL && left > SMALL {
-                wire.upload(&flight, limit).await?;
+            if flight.bytes().len() > MOST - SLICE_ENCODED && left > SMALL {
+                wire.upload(flight.bytes(), limit).await?;
                 flight.clear();
                 journal.uploaded(total - left, total);
             }
         }
         if transfer == Transfer::Data {
-            flight.extend_from_slice(b".\r\n");
+            flight.extend(b".\r\n");
             // Nothing may have been said before the dot.
             wire.quiet().map_err(as_content)?;
         }
         wire.note(&format!("{total} bytes of content"));
-        let end = flight.len();
+        let end = flight.bytes().len();
         let claim = next.and_then(|next| next());
         if let Some(claim) = &claim {
             wire.note_commands(&claim.envelope.commands);
-            flight.extend_from_slice(&claim.envelope.commands);
+            flight.extend(&claim.envelope.commands);
         }
-        wire.upload_to(&flight, end, || journal.content_ended(), limit).await?;
+        wire.upload_to(flight.bytes(), end, || journal.content_ended(), limit).await?;
         // Bytes that the TLS layer still holds may be the dot.
         wire.flush(limit).await?;
         wire.expect(1 + claim.as_ref().map_or(0, |claim| claim.envelope.count));
@@ -109,6 +108,40 @@ fn as_content(failure: Failure) -> Failure {
     Failure { ending, ..failure }
 }
 
+/// What goes out in the next write. Its buffer is used again, so that room for base64 is cleared once and not for each slice.
+struct Flight {
+    buffer: Vec<u8>,
+    used: usize,
+}
+
+impl Flight {
+    fn new() -> Self {
+        Self { buffer: Vec::with_capacity(MOST), used: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.used).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    /// Room for so many bytes behind the others, to be filled.
+    fn room(&mut self, size: u64) -> &mut [u8] {
+        let start = self.used;
+        self.used += usize::try_from(size).unwrap_or_default();
+        if self.buffer.len() < self.used {
+            self.buffer.resize(self.used, 0);
+        }
+        self.buffer.get_mut(start..self.used).unwrap_or_default()
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.room(bytes.len() as u64).copy_from_slice(bytes);
+    }
+}
+
 /// A dot that begins a line is doubled (RFC 5321 section 4.5.2), also where a line begins in one slice and the last one ended in CRLF.
 struct Stuffing {
     is_on: bool,
@@ -116,15 +149,15 @@ struct Stuffing {
 }
 
 impl Stuffing {
-    fn stuff(&mut self, text: &[u8], out: &mut Vec<u8>) {
+    fn stuff(&mut self, text: &[u8], out: &mut Flight) {
         if !self.is_on {
-            return out.extend_from_slice(text);
+            return out.extend(text);
         }
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             if self.at_line_start && line.first() == Some(&b'.') {
-                out.push(b'.');
+                out.extend(b".");
             }
-            out.extend_from_slice(line);
+            out.extend(line);
             self.at_line_start = line.last() == Some(&b'\n');
         }
     }
@@ -138,10 +171,10 @@ mod tests {
     fn dots_are_doubled_at_line_starts_only_whatever_the_slices() {
         let text = b".a\r\n..b\r\nc.d\r\n.\r\n";
         for cut in 0..=text.len() {
-            let (mut stuffing, mut out) = (Stuffing { is_on: true, at_line_start: true }, Vec::new());
+            let (mut stuffing, mut out) = (Stuffing { is_on: true, at_line_start: true }, Flight::new());
             stuffing.stuff(&text[..cut], &mut out);
             stuffing.stuff(&text[cut..], &mut out);
-            assert_eq!(out, b"..a\r\n...b\r\nc.d\r\n..\r\n", "cut at {cut}");
+            assert_eq!(out.bytes(), b"..a\r\n...b\r\nc.d\r\n..\r\n", "cut at {cut}");
         }
     }
 }
