@@ -63,8 +63,8 @@ def _at_50_ms(mode, connections, count):
 
 
 SCENARIOS = {
-    "rate": Scenario(Job(size=100 * KB, count=2000), repeats=3, quick_count=40),
-    "large": Scenario(Job(size=10 * MB, count=40), repeats=5, quick_count=2),
+    "rate": Scenario(Job(size=100 * KB, count=2000, one_core=True), repeats=3, quick_count=40),
+    "large": Scenario(Job(size=10 * MB, count=40, one_core=True), repeats=5, quick_count=2),
     "memory": Scenario(Job(size=25 * MB, count=1), repeats=3, quick_count=1),
     "memory-file": Scenario(Job(size=25 * MB, count=1, source="file"), repeats=3, quick_count=1),
     "trips-1": Scenario(Job(rtt_ms=COUNTING_RTT), repeats=1, quick_count=5),

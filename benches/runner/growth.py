@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import jobs, plot
 from .figures import KB, MB
@@ -44,13 +44,14 @@ class Sweep:
 
 def _emails(most):
     counts = [count for count in (1, 10, 100, 1_000, 10_000) if count <= most]
-    of_10_kb = {count: Job(mode="batch", size=10 * KB, count=count, connections=CONNECTIONS) for count in counts}
+    batch = Job(mode="batch", size=10 * KB, connections=CONNECTIONS, one_core=True)
+    of_10_kb = {count: replace(batch, count=count) for count in counts}
     return Sweep(f"A batch of emails of 10 KB, {CONNECTIONS} connections", "emails", of_10_kb, 100, COSTS, _grouped)
 
 
 def _sizes(most):
     sizes = [size for size in (10 * KB, 100 * KB, MB, 10 * MB, 100 * MB) if size <= most]
-    in_a_row = {size: Job(size=size, count=max(1, min(20, 20 * MB // size))) for size in sizes}
+    in_a_row = {size: Job(size=size, count=max(1, min(20, 20 * MB // size)), one_core=True) for size in sizes}
     return Sweep("One email, by the size of its document", "document", in_a_row, MB, COSTS_OF_ONE, _bytes)
 
 

@@ -37,6 +37,7 @@ class Job:
     source: str = "memory"
     chunking: bool = False
     pipelining: bool = True
+    one_core: bool = False
 
 
 @dataclass
@@ -135,7 +136,9 @@ def run(client, job, sink):
     path, digest = DOCUMENTS.of(job.size)
     sink.settle()
     sink.behave(job.rtt_ms, job.chunking, job.pipelining)
-    report = _report(cores.on_one([*client, *_arguments(job, sink, path)]), sink.reset)
+    sink.keep_to_one_core(job.one_core)
+    command = [*client, *_arguments(job, sink, path)]
+    report = _report(cores.on_one(command) if job.one_core else command, sink.reset)
     if "unavailable" in report:
         raise Unavailable(report["unavailable"])
     counts = sink.counts()

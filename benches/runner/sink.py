@@ -22,7 +22,7 @@ class Sink:
         self._folder = tempfile.TemporaryDirectory(dir=OUT)
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self._process = subprocess.Popen(
-            cores.on_one([OUT / "release/sink", self.ca_file]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [OUT / "release/sink", self.ca_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         facts = self._answer()
         self.host = "localhost"
@@ -54,6 +54,9 @@ class Sink:
     def behave(self, rtt_ms, chunking, pipelining=True):
         """For the connections that come from now on."""
         self._say(json.dumps({"rtt_ms": rtt_ms, "chunking": chunking, "pipelining": pipelining}))
+
+    def keep_to_one_core(self, is_so):
+        cores.keep(self._process.pid, is_so)
 
     def settle(self):
         """Waits for the last client's connections to be gone."""
