@@ -39,7 +39,11 @@ pub fn discover(account: &Account, json: Value) -> Result<Reply, Answer> {
     let Some(options) = account.network.discovery.clone() else {
         return Ok(Reply::ready(subject.answer(Vec::new(), None)));
     };
-    let worker = send::worker(account)?;
+    let worker = send::worker(account).map_err(|error| {
+        let ending = Ending::Internal;
+        let message = subject.texts.get(&format!("problem-{}", ending.reason()));
+        Answer::new(report::status_of(ending), ending.reason(), message).with("detail", error.to_string())
+    })?;
     let (reply, job) = pending();
     let names = name_servers(&options, account.network.has_proxy());
     let limit = limit.unwrap_or(discovery::LIMIT);

@@ -1,6 +1,7 @@
 //! Sending: a document, or a test.
 
 use std::ffi::{CStr, CString};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ pub fn document(
     let settings = account.settings(&texts)?.as_ref().clone();
     let total = email.total.or(account.network.deadlines.total);
     let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
-    start(account, Work { texts, delivery, total, tested: None, has_transcript: false })
+    Ok(start(account, Work { texts, delivery, total, tested: None, has_transcript: false }))
 }
 
 pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
@@ -85,7 +86,7 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         Delivery::new(settings, email).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     let total = Some(total.unwrap_or(account.network.deadlines.test));
     let tested = Some(recipient.address.as_str().to_owned());
-    start(account, Work { texts, delivery, total, tested, has_transcript })
+    Ok(start(account, Work { texts, delivery, total, tested, has_transcript }))
 }
 
 fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
@@ -108,24 +109,38 @@ struct Work {
     has_transcript: bool,
 }
 
-fn start(account: &Account, work: Work) -> Result<Reply, Answer> {
-    let worker = worker(account)?;
+fn start(account: &Account, work: Work) -> Reply {
     let (reply, job) = pending();
+    let worker = match worker(account) {
+        Ok(worker) => worker,
+        Err(error) => {
+            not_begun(&account.providers, work, &error, job);
+            return reply;
+        }
+    };
     let words = Words { providers: Arc::clone(&account.providers), steps: account.step_texts(&work.texts) };
     worker.submit(move |network| Box::pin(run(network, words, work, job)));
-    Ok(reply)
+    reply
+}
+
+/// As any other failure is told, with what became of each recipient: nothing.
+fn not_begun(providers: &Providers, work: Work, error: &io::Error, job: Job) {
+    let Work { texts, delivery, tested, .. } = work;
+    let journal = Journal::new(delivery.recipients().len(), Box::new(|_, _| ()));
+    let failure = Failure::new(Ending::Internal).detail(format!("no background thread could be started: {error}"));
+    let answer = report::answer(&texts, providers, &delivery, &Err(failure), &journal, tested.as_deref(), None);
+    let course = report::Course::of(&delivery, &journal);
+    job.end_with(answer, Box::new(move || course.members(&texts)));
 }
 
 /// The account's worker, started if there is none in this process.
-pub fn worker(account: &Account) -> Result<Arc<Worker>, Answer> {
+pub fn worker(account: &Account) -> io::Result<Arc<Worker>> {
     loop {
         let present = account.worker.load_full();
         if let Some(worker) = present.as_ref().filter(|worker| worker.is_alive()) {
             return Ok(Arc::clone(worker));
         }
-        let started = Worker::start(Arc::clone(&account.network)).map_err(|error| {
-            Answer::internal().with("detail", format!("no background thread could be started: {error}"))
-        })?;
+        let started = Worker::start(Arc::clone(&account.network))?;
         let replaced = account.worker.compare_and_swap(&present, Some(Arc::new(started)));
         let was_first = replaced.as_ref().map(Arc::as_ptr) == present.as_ref().map(Arc::as_ptr);
         if let (true, Some(dead)) = (was_first, present) {
