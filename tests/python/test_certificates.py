@@ -59,10 +59,16 @@ def test_a_good_certificate_of_an_unknown_authority_is_not_trusted(server, port)
 
 
 def test_a_wrong_name_comes_with_the_right_one(bad_server, ledger):
-    error = refused(ledger, smtp_settings(bad_server("wrong_name")))
+    settings = smtp_settings(bad_server("wrong_name"))
+    error = refused(ledger, settings)
     assert error.reply["certificate"]["names"] == ["mail.example.org"]
-    patches = {advice["code"]: advice["patch"] for advice in error.advice}
-    assert patches["use_certificate_name"] == {"smtp_host": "mail.example.org"}
+    [advice] = [advice for advice in error.advice if advice["code"] == "use_certificate_name"]
+    assert "mail.example.org" in advice["text"]
+    # One click more does not send the password that was typed to a server that somebody on the way may have named.
+    assert advice["patch"] == {"smtp_host": "mail.example.org", "password": ""}
+    with pytest.raises(mailbutton.BadSettings) as caught:
+        ledger.send_test(settings | advice["patch"])
+    assert [(fault["key"], fault["code"]) for fault in caught.value.reply["errors"]] == [("password", "required")]
 
 
 @pytest.mark.parametrize("certificate", ["expired", "wrong_name"])

@@ -111,7 +111,7 @@ fn filled_in(value: &Value, situation: &Situation<'_>) -> Option<Value> {
     let certificate = situation.failure.certificate.as_deref();
     let text = match name {
         "$fingerprint" => certificate?.fingerprint.to_string(),
-        "$certificate_name" => certificate?.names.iter().find(|name| !name.starts_with('*'))?.clone(),
+        "$certificate_name" => situation.certificate_name()?.to_owned(),
         "$sender" => situation.sender.to_owned(),
         "$sending_host" => situation.sending_host(),
         _ => return None,
@@ -147,6 +147,12 @@ impl Situation<'_> {
         said::link(&words.text)
     }
 
+    /// The first that is one host's. Whoever answered chose it.
+    fn certificate_name(&self) -> Option<&str> {
+        let names = &self.failure.certificate.as_deref()?.names;
+        names.iter().find(|name| !name.starts_with('*')).map(String::as_str)
+    }
+
     /// What the server for sending is called where this one is for receiving.
     fn sending_host(&self) -> String {
         let of_receiving = ["imap.", "imaps.", "pop.", "pop3.", "pops."];
@@ -173,6 +179,7 @@ fn words(texts: &Texts, situation: &Situation<'_>) -> Vec<(&'static str, String)
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
         ("names", certificate.map_or_else(String::new, |facts| said::some_of(&facts.names))),
         ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
+        ("certificate_name", situation.certificate_name().unwrap_or_default().to_owned()),
         ("issuer", certificate.map_or_else(String::new, |facts| said::common_name(&facts.issuer))),
         ("expires", certificate.map_or_else(String::new, |facts| day(&facts.not_after))),
         ("begins", certificate.map_or_else(String::new, |facts| day(&facts.not_before))),

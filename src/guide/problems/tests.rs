@@ -314,7 +314,7 @@ fn values_of_patches_and_links_come_from_the_situation() {
         let advice = problem.advice.into_iter().find(|advice| advice.code == "use_certificate_name");
         advice.map(|advice| Value::from(advice.patch.unwrap()))
     };
-    assert_eq!(patch(&made), Some(serde_json::json!({"smtp_host": "other.example.test"})));
+    assert_eq!(patch(&made), Some(serde_json::json!({"smtp_host": "other.example.test", "password": ""})));
     // A star is no name that could be typed.
     made.failure.certificate.as_mut().unwrap().names = vec!["*.example.org".to_owned()];
     assert_eq!(patch(&made), None);
