@@ -14,7 +14,7 @@ use crate::transport::smtp::{Credential, Login, Security, Server};
 use crate::transport::{Fingerprint, Trust};
 
 use super::fields::{FIELDS, Field, Kind};
-use super::provider::of_server;
+use super::provider::{of_server, sends_instead};
 use super::server_name;
 use super::settings::{Belonging, Route, Settings, Stored};
 use super::values::Values;
@@ -52,7 +52,14 @@ pub fn check<'p>(providers: &'p Providers, values: &Values, stored: Option<&Stor
     let secrets = checker.secrets(stored);
     checker.agreement(&parts, &secrets);
     let settings = if checker.faults.is_empty() { checker.settings(parts, &secrets) } else { None };
-    Checked { warnings: warnings(values), provider, settings, kept: kept(values), secrets, faults: checker.faults }
+    Checked {
+        warnings: warnings(values, provider),
+        provider,
+        settings,
+        kept: kept(values),
+        secrets,
+        faults: checker.faults,
+    }
 }
 
 /// What the stored secrets belong to, given the values that were stored with them.
@@ -266,10 +273,13 @@ fn mailboxes(key: &'static str, text: &str) -> Result<Vec<Mailbox>, Fault> {
     }
 }
 
-fn warnings(values: &Values) -> Vec<(&'static str, &'static str)> {
+fn warnings(values: &Values, provider: Option<&Provider>) -> Vec<(&'static str, &'static str)> {
     let mut warnings = Vec::new();
     if values.text("protocol") != "smtp" {
         return warnings;
+    }
+    if sends_instead(provider, values).is_some() {
+        warnings.push(("smtp_host", "host_incoming"));
     }
     if port(values) == Some(25) {
         warnings.push(("smtp_port", "port_25"));

@@ -20,6 +20,12 @@ pub fn recognise<'p>(providers: &'p Providers, values: &Values) -> Option<&'p Pr
     of_server(providers, values)
 }
 
+/// The server for sending, where the one that was typed is the provider's for receiving.
+pub fn sends_instead<'p>(provider: Option<&'p Provider>, values: &Values) -> Option<(&'p Provider, &'p Endpoint)> {
+    let provider = provider?;
+    Some((provider, provider.sends_instead_of(&host(values)?)?))
+}
+
 /// The provider that runs the server.
 pub fn of_server<'p>(providers: &'p Providers, values: &Values) -> Option<&'p Provider> {
     providers.of_login(&host(values)?, address(values))

@@ -77,12 +77,7 @@ fn render_field(
     put("value", values.json(field));
     put("has_value", has_value.into());
     put("error", fault.map(|fault| message(texts, fault)).into());
-    put(
-        "warning",
-        warning
-            .map(|(_, code)| json!({"code": code, "message": texts.get(&format!("warning-{code}"))}))
-            .unwrap_or_default(),
-    );
+    put("warning", warning.map(|(_, code)| warned(texts, sheet, provider, code)).into());
     Value::Object(members)
 }
 
@@ -119,6 +114,15 @@ fn choices(texts: &Texts, field: &Field) -> Value {
         .iter()
         .map(|choice| json!({"value": choice, "label": texts.get(&format!("choice-{}-{choice}", field.key))}))
         .collect()
+}
+
+fn warned(texts: &Texts, sheet: &Sheet<'_>, provider: Option<&Provider>, code: &str) -> Value {
+    let mut words = Vec::new();
+    if let Some((provider, server)) = provider::sends_instead(provider, sheet.values) {
+        words.push(("provider", provider.name.clone()));
+        words.push(("host", server.host.clone()));
+    }
+    json!({"code": code, "message": texts.with(&format!("warning-{code}"), &words)})
 }
 
 /// A fault as the replies show it.

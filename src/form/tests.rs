@@ -359,6 +359,19 @@ fn a_server_name_gives_the_rest() {
 }
 
 #[test]
+fn a_providers_server_for_receiving_is_told_with_the_one_for_sending() {
+    let shown = form(json!({"smtp_host": "imap.gmail.com", "smtp_port": 993, "username": "ana@gmail.com"}));
+    let warning = shown["fields"].as_array().unwrap().iter().find(|field| field["key"] == "smtp_host").unwrap();
+    assert_eq!(warning["warning"]["code"], "host_incoming");
+    let message = warning["warning"]["message"].as_str().unwrap();
+    assert!(message.contains("Gmail's server smtp.gmail.com"), "{message}");
+    assert_eq!((&shown["provider"]["id"], &shown["proposal"]), (&json!("gmail"), &Value::Null));
+    // What is so at the provider's other servers is so here.
+    let trusting = smtp(json!({"smtp_host": "imap.gmail.com", "allow_untrusted_certificate": true}));
+    assert!(told(&save(&trusting)).contains(&("allow_untrusted_certificate", "established_provider")));
+}
+
+#[test]
 fn what_was_typed_is_never_overwritten() {
     let proposal = |json| form(json)["proposal"].clone();
     let typed = json!({"username": "ana@gmail.com", "smtp_port": 587});

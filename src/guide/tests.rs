@@ -228,7 +228,7 @@ fn every_word_that_a_text_names_is_given() {
         let givers: Vec<&str> = match family {
             "problem" | "advice" => vec![advice],
             "store" => vec![&sources["account/saved.rs"]],
-            "help" => vec![&sources["form/render.rs"]],
+            "help" | "warning" => vec![&sources["form/render.rs"]],
             "steps" => vec![&sources["form/provider.rs"]],
             "call" if rest != "faults" => vec![&sources["ffi/arguments.rs"]],
             "fault" | "check" => {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::transport::{Failure, Step};
 
-use super::{Provider, Texts};
+use super::{Endpoint, Provider, Texts};
 use catalogue::{Catalogue, Remedy, catalogue};
 pub use said::Wait;
 
@@ -110,6 +110,8 @@ fn filled_in(value: &Value, situation: &Situation<'_>) -> Option<Value> {
     let Some(name) = value.as_str().filter(|text| text.starts_with('$')) else { return Some(value.clone()) };
     let certificate = situation.failure.certificate.as_deref();
     let text = match name {
+        "$sending_port" => return Some(situation.sending()?.port.into()),
+        "$sending_security" => situation.sending()?.security_beside_auto().unwrap_or("auto").to_owned(),
         "$fingerprint" => certificate?.fingerprint.to_string(),
         "$certificate_name" => situation.certificate_name()?.to_owned(),
         "$sender" => situation.sender.to_owned(),
@@ -147,6 +149,11 @@ impl Situation<'_> {
         said::link(&words.text)
     }
 
+    /// The known one, where this one is the same provider's for receiving.
+    fn sending(&self) -> Option<&Endpoint> {
+        self.provider?.sends_instead_of(self.host)
+    }
+
     /// The first that is one host's. Whoever answered chose it.
     fn certificate_name(&self) -> Option<&str> {
         let names = &self.failure.certificate.as_deref()?.names;
@@ -155,6 +162,9 @@ impl Situation<'_> {
 
     /// What the server for sending is called where this one is for receiving.
     fn sending_host(&self) -> String {
+        if let Some(server) = self.sending() {
+            return server.host.clone();
+        }
         let of_receiving = ["imap.", "imaps.", "pop.", "pop3.", "pops."];
         let domain = of_receiving.iter().find_map(|begin| self.host.strip_prefix(begin));
         domain.map_or_else(|| self.host.to_owned(), |domain| format!("smtp.{domain}"))
@@ -179,6 +189,8 @@ fn words(texts: &Texts, situation: &Situation<'_>) -> Vec<(&'static str, String)
         ("limit_known", if limit > 0 { "yes" } else { "no" }.to_owned()),
         ("names", certificate.map_or_else(String::new, |facts| said::some_of(&facts.names))),
         ("names_known", if certificate.is_some_and(|facts| !facts.names.is_empty()) { "yes" } else { "no" }.to_owned()),
+        ("sending_host", situation.sending_host()),
+        ("sending_port", situation.sending().map_or_else(String::new, |server| server.port.to_string())),
         ("certificate_name", situation.certificate_name().unwrap_or_default().to_owned()),
         ("issuer", certificate.map_or_else(String::new, |facts| said::common_name(&facts.issuer))),
         ("expires", certificate.map_or_else(String::new, |facts| day(&facts.not_after))),

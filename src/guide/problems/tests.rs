@@ -58,7 +58,7 @@ fn every_value_of_a_condition_is_one_that_comes() {
                         Fact::Reason => reasons.contains(value),
                         Fact::Step => steps.contains(value),
                         Fact::Protocol => ["smtp", "http"].contains(&value),
-                        Fact::Proxy | Fact::Copy => ["true", "false"].contains(&value),
+                        Fact::Proxy | Fact::Copy | Fact::Receiving => ["true", "false"].contains(&value),
                         Fact::Code | Fact::Port => value.parse::<u16>().is_ok(),
                         Fact::Enhanced => value.starts_with(['4', '5']) && value.split('.').count() == 3,
                         Fact::Provider => ["known", "unknown"].contains(&value) || providers.contains(value),
@@ -257,7 +257,9 @@ fn every_advice_is_given_to_somebody() {
 fn variants(made: &Made) -> Vec<Made> {
     let mut variants = Vec::new();
     for said in ["", "see https://example.com/why and wait 30 seconds", "wait 5 minutes", "wait 5 hours"] {
-        for (username, host) in [("ana", ""), ("", ""), ("ana@example.test", ""), ("ana", "mail.example.test")] {
+        for (username, host) in
+            [("ana", ""), ("", ""), ("ana@example.test", ""), ("ana", "mail.example.test"), ("ana", "imap.gmail.com")]
+        {
             for (port, security) in [(0, ""), (465, "tls"), (2600, "tls")] {
                 let mut failure = made.failure.clone();
                 if let Some(server) = &mut failure.server {
@@ -306,6 +308,18 @@ fn values_of_patches_and_links_come_from_the_situation() {
     assert_eq!(problem.code, "imap_port");
     let patch = Value::from(problem.advice[0].patch.clone().unwrap());
     assert_eq!(patch, serde_json::json!({"smtp_host": "smtp.example.test", "smtp_port": 587, "smtp_security": "auto"}));
+    let of_provider = Made {
+        host: "imap.gmail.com".to_owned(),
+        security: made.security.clone(),
+        failure: made.failure.clone(),
+        ..made
+    };
+    let advice = of_provider.see(|situation| explain(&texts, situation)).advice;
+    assert_eq!(advice[0].code, "use_sending_server");
+    assert_eq!(advice[0].text, "Use Google Workspace's server for sending, smtp.gmail.com, on port 465.");
+    let patch = Value::from(advice[0].patch.clone().unwrap());
+    assert_eq!(patch, serde_json::json!({"smtp_host": "smtp.gmail.com", "smtp_port": 465, "smtp_security": "auto"}));
+    assert!(advice.iter().all(|advice| advice.code != "use_sending_port"));
     let mut failure = Failure::new(Ending::CertificateWrongName);
     failure.certificate = Some(Box::new(certificate([None, None, Some("other_name")])));
     let mut made = Made { failure, host: "mail.example.test".to_owned(), step: Some(Step::Tls), ..made };

@@ -45,10 +45,12 @@ pub enum Fact {
     Link,
     /// In what the system or the TLS library says.
     Detail,
+    /// `true`: the server is a known provider's for receiving.
+    Receiving,
 }
 
 impl Fact {
-    pub const ALL: [(&'static str, Self); 20] = [
+    pub const ALL: [(&'static str, Self); 21] = [
         ("reason", Self::Reason),
         ("step", Self::Step),
         ("protocol", Self::Protocol),
@@ -69,6 +71,7 @@ impl Fact {
         ("wait", Self::Wait),
         ("link", Self::Link),
         ("detail", Self::Detail),
+        ("receiving", Self::Receiving),
     ];
 
     fn holds(self, value: &str, situation: &Situation<'_>) -> bool {
@@ -112,6 +115,7 @@ impl Fact {
                 None => value == "unknown",
             },
             Self::Link => value == if situation.link("$server_link").is_some() { "known" } else { "unknown" },
+            Self::Receiving => value == situation.sending().is_some().to_string(),
             Self::Detail => failure.detail.as_deref().is_some_and(|detail| is_in(detail, value)),
         }
     }

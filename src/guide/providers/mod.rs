@@ -28,6 +28,8 @@ pub struct Provider {
     mx: Vec<String>,
     /// The first one is proposed, all of them are recognised. None: no program can send through this provider.
     pub servers: Vec<Endpoint>,
+    /// Hosts that are for receiving alone, and whose names do not lead to one for sending.
+    receiving: Vec<String>,
     username: Username,
     /// How a program can log in: `password`, `app_password`, `key`, `oauth2`.
     pub login: Vec<&'static str>,
@@ -137,6 +139,15 @@ impl Provider {
         }
     }
 
+    /// The server for sending, where this one is the provider's for receiving.
+    pub fn sends_instead_of(&self, host: &str) -> Option<&Endpoint> {
+        if self.servers.iter().any(|server| server.host == host) {
+            return None;
+        }
+        let by_row = self.receiving.iter().any(|known| known == host).then(|| self.servers.first()).flatten();
+        by_row.or_else(|| counterparts(host).iter().find_map(|name| self.endpoint(name, None)))
+    }
+
     /// Two names of one house: they have a server, the mail servers of their domains, or the name in common, or the other's
     /// servers are named after a domain of this one's.
     pub fn is_one_with(&self, other: &Self) -> bool {
@@ -167,6 +178,7 @@ pub struct Providers(Arc<Table>);
 #[derive(Default)]
 struct Table {
     hosts: HashMap<String, Vec<Arc<Provider>>>,
+    receiving: HashMap<String, Vec<Arc<Provider>>>,
     domains: HashMap<String, Arc<Provider>>,
     mx: HashMap<String, Arc<Provider>>,
 }
@@ -192,10 +204,10 @@ impl Providers {
         Self(Arc::new(Table::new(own.iter().chain(embedded))))
     }
 
-    /// The provider whose rules hold for this login. Some share a server: the one that the address belongs to, else the one
+    /// The provider whose rules hold for this login, be the server one for sending or for receiving. Some share a server: the one that the address belongs to, else the one
     /// whose customers bring their own domains, else the one that proposes this server.
     pub fn of_login(&self, host: &str, username: &str) -> Option<&Provider> {
-        let of_host = self.0.hosts.get(&canonical(host))?;
+        let of_host = self.0.of_host(&canonical(host))?;
         let of_address = self.of_address(username);
         let is_of_address = |it: &&Arc<Provider>| of_address.is_some_and(|address| address.id == it.id);
         let is_for_own_domains = |it: &&Arc<Provider>| username.contains('@') && it.domains.is_empty();
@@ -238,6 +250,9 @@ impl Table {
             for suffix in &provider.mx {
                 table.mx.entry(suffix.clone()).or_insert_with(|| Arc::clone(provider));
             }
+            for host in &provider.receiving {
+                table.receiving.entry(host.clone()).or_default().push(Arc::clone(provider));
+            }
             for server in &provider.servers {
                 let of_host = table.hosts.entry(server.host.clone()).or_default();
                 if !of_host.iter().any(|known| known.id == provider.id) {
@@ -250,6 +265,23 @@ impl Table {
         }
         table
     }
+
+    fn of_host(&self, host: &str) -> Option<&Vec<Arc<Provider>>> {
+        let by_name = || counterparts(host).into_iter().find_map(|name| self.hosts.get(&name));
+        self.hosts.get(host).or_else(|| self.receiving.get(host)).or_else(by_name)
+    }
+}
+
+/// What the server for sending may be called where this one is for receiving: `smtp-mail.` beside `imap-mail.`, and `mail.`
+/// beside `pop.`.
+fn counterparts(host: &str) -> Vec<String> {
+    let Some((label, domain)) = host.split_once('.') else { return Vec::new() };
+    let Some(word) = ["imaps", "imap4", "imap", "pop3", "pops", "pop"].into_iter().find(|word| label.contains(word))
+    else {
+        return Vec::new();
+    };
+    let plain = (label == word).then(|| format!("mail.{domain}"));
+    [format!("{}.{domain}", label.replacen(word, "smtp", 1))].into_iter().chain(plain).collect()
 }
 
 /// Names are compared as they are looked up.

@@ -25,6 +25,7 @@ pub fn read(mut row: Object, faults: &mut Faults) -> Option<Provider> {
         domains: names(&mut row, "domains", faults),
         mx: names(&mut row, "mx", faults),
         servers: servers(&mut row, faults),
+        receiving: names(&mut row, "receiving", faults),
         username: username(&mut row, faults),
         login: logins(&mut row, faults),
         app_password: AppPassword::ALL.into_iter().find(|it| Some(it.code()) == rule).unwrap_or(AppPassword::Unknown),

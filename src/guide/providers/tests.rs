@@ -223,3 +223,34 @@ fn an_address_is_the_same_server_however_it_is_written() {
     let providers = own(json!({"id": "own", "name": "Own", "servers": [server]}));
     assert_eq!(id(providers.of_host("::1")), Some("own"));
 }
+
+#[test]
+fn a_server_for_receiving_leads_to_the_one_for_sending() {
+    let providers = Providers::default();
+    for (host, username, found, sends) in [
+        ("imap.gmail.com", "ana@gmail.com", "gmail", "smtp.gmail.com"),
+        ("POP.gmail.com.", "ana@gmail.com", "gmail", "smtp.gmail.com"),
+        ("imap.gmail.com", "ana@firm.example", "google-workspace", "smtp.gmail.com"),
+        ("imap.mail.yahoo.com", "", "yahoo", "smtp.mail.yahoo.com"),
+        ("imap.mail.me.com", "", "icloud", "smtp.mail.me.com"),
+        ("imap-mail.outlook.com", "", "outlook-personal", "smtp-mail.outlook.com"),
+        ("outlook.office365.com", "ana@outlook.com", "outlook-personal", "smtp-mail.outlook.com"),
+        ("outlook.office365.com", "ana@firm.example", "microsoft365", "smtp.office365.com"),
+        ("secureimap.t-online.de", "", "tonline", "securesmtp.t-online.de"),
+        ("imap.gmx.net", "", "gmx-net", "mail.gmx.net"),
+    ] {
+        let provider = providers.of_login(host, username);
+        assert_eq!(id(provider), Some(found), "{host}");
+        let server = provider.unwrap().sends_instead_of(&canonical(host)).unwrap();
+        assert_eq!(server.host, sends, "{host}");
+    }
+    for other in ["imap.firm.example", "gmail.com", "imap.smtp.gmail.com", "popular.gmx.net", "imap", "pop."] {
+        assert_eq!(id(providers.of_host(other)), None, "{other}");
+    }
+    // None of those that are for sending is taken for one of these.
+    for provider in embedded() {
+        for server in &provider.servers {
+            assert_eq!(provider.sends_instead_of(&server.host), None, "{}", server.host);
+        }
+    }
+}

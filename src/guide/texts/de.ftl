@@ -153,6 +153,7 @@ steps-mailjet-2 = Geben Sie hier den API-Schlüssel als Benutzernamen und den ge
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Dieser Server dient dem Empfangen von E-Mails. Verwenden Sie zum Senden den Server { $host } von { $provider }.
 warning-port_25 = Port 25 ist für E-Mails zwischen Servern gedacht, und viele Internetanbieter sperren ihn. Verwenden Sie 587 oder 465, wenn Ihr E-Mail-Anbieter sie unterstützt.
 warning-no_encryption = Ihre E-Mails und die Dokumente darin werden für jeden auf dem Weg lesbar übertragen.
 warning-own_certificate = Nur dem einen Zertifikat mit diesem Fingerabdruck wird vertraut. Erhält der Server ein neues, führen Sie den Test erneut aus und akzeptieren Sie es.
@@ -652,6 +653,7 @@ advice-look_in_sent = Sehen Sie im Ordner „Gesendet“ Ihres Postfachs nach: V
 advice-report_bug = Melden Sie dies dem Hersteller von { $program }.
 
 advice-use_sending_port = Verwenden Sie den Server für das Senden mit Port 587 und automatischer Verschlüsselung; sein Name beginnt oft mit smtp.
+advice-use_sending_server = Verwenden Sie den Server von { $provider } für das Senden, { $sending_host }, auf Port { $sending_port }.
 advice-try_tls = Stellen Sie die Verschlüsselung auf TLS von Anfang an.
 advice-intercepted-host = Schalten Sie die E-Mail-Prüfung des Antivirenprogramms aus, oder nehmen Sie { $host } davon aus: Es setzt sein eigenes Zertifikat an die Stelle des Serverzertifikats.
 advice-ask_network = Bitten Sie die Person, die dieses Netzwerk betreut, Verbindungen zu { $host } ungeöffnet durchzulassen.

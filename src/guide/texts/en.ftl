@@ -153,6 +153,7 @@ steps-mailjet-2 = Enter the API key as the username here, and the secret key as 
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = This server is for receiving emails. To send them, use { $provider }'s server { $host }.
 warning-port_25 = Port 25 is meant for mail between servers, and many internet providers block it. Use 587 or 465 if your provider offers them.
 warning-no_encryption = Your emails, and the documents in them, travel readable for anyone on the way.
 warning-own_certificate = Only the one certificate with this fingerprint is trusted. When the server gets a new one, run the test again and accept it.
@@ -652,6 +653,7 @@ advice-look_in_sent = Look into the Sent folder of your mailbox: many providers 
 advice-report_bug = Report this to the maker of { $program }.
 
 advice-use_sending_port = Use the server for sending with port 587 and automatic encryption; its name often begins with smtp.
+advice-use_sending_server = Use { $provider }'s server for sending, { $sending_host }, on port { $sending_port }.
 advice-try_tls = Set the encryption to TLS from the start.
 advice-intercepted-host = Switch off the email scanning of the antivirus program, or let it leave { $host } alone: it puts its own certificate in place of the server's.
 advice-ask_network = Ask whoever looks after this network to let connections to { $host } pass unopened.

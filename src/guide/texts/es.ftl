@@ -153,6 +153,7 @@ steps-mailjet-2 = Escriba aquí la clave de API como nombre de usuario y la clav
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Este servidor es para recibir correos. Para enviarlos, use el servidor { $host } de { $provider }.
 warning-port_25 = El puerto 25 es para el correo entre servidores, y muchos proveedores de Internet lo bloquean. Use 587 o 465 si su proveedor los ofrece.
 warning-no_encryption = Sus correos, y los documentos que contienen, viajan de forma legible para cualquiera que esté en el camino.
 warning-own_certificate = Solo se confía en el certificado que tiene esta huella digital. Cuando el servidor reciba uno nuevo, ejecute la prueba otra vez y acéptelo.
@@ -652,6 +653,7 @@ advice-look_in_sent = Mire en la carpeta Enviados de su buzón: muchos proveedor
 advice-report_bug = Informe de este problema al fabricante de { $program }.
 
 advice-use_sending_port = Use el servidor de envío con el puerto 587 y el cifrado Automático; a menudo su nombre empieza por smtp.
+advice-use_sending_server = Use el servidor de envío de { $provider }, { $sending_host }, en el puerto { $sending_port }.
 advice-try_tls = Configure el cifrado como TLS desde el principio.
 advice-intercepted-host = Desactive el análisis del correo del antivirus o haga que no intervenga en { $host }: pone su propio certificado en lugar del certificado del servidor.
 advice-ask_network = Pida a quien administre esta red que deje pasar sin abrirlas las conexiones con { $host }.

@@ -153,6 +153,7 @@ steps-mailjet-2 = Saisissez ici la clé API comme nom d’utilisateur et la clé
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Ce serveur sert à recevoir des e-mails. Pour en envoyer, utilisez le serveur { $host } de { $provider }.
 warning-port_25 = Le port 25 est destiné aux échanges entre serveurs, et de nombreux fournisseurs d’accès à Internet le bloquent. Utilisez 587 ou 465 si votre fournisseur les propose.
 warning-no_encryption = Vos e-mails, et les documents joints, circulent en clair : toute personne placée sur le trajet peut les lire.
 warning-own_certificate = Seul le certificat qui porte cette empreinte est accepté. Quand le serveur en reçoit un nouveau, relancez le test et acceptez-le.
@@ -652,6 +653,7 @@ advice-look_in_sent = Regardez dans le dossier des messages envoyés de votre bo
 advice-report_bug = Signalez ce problème à l’éditeur du programme { $program }.
 
 advice-use_sending_port = Utilisez le serveur d’envoi avec le port 587 et le chiffrement Automatique ; son nom commence souvent par smtp.
+advice-use_sending_server = Utilisez le serveur d’envoi de { $provider }, { $sending_host }, sur le port { $sending_port }.
 advice-try_tls = Réglez le chiffrement sur TLS dès le début.
 advice-intercepted-host = Désactivez l’analyse des e-mails de l’antivirus, ou faites-lui ignorer { $host } : il remplace le certificat du serveur par le sien.
 advice-ask_network = Demandez à la personne qui gère ce réseau de laisser passer sans les ouvrir les connexions à { $host }.

@@ -153,6 +153,7 @@ steps-mailjet-2 = Inserisca qui la chiave API come nome utente e la chiave segre
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Questo server serve a ricevere le email. Per inviarle, usi il server { $host } di { $provider }.
 warning-port_25 = La porta 25 è destinata alla posta tra server e molti provider internet la bloccano. Usi la 587 o la 465, se il Suo provider le offre.
 warning-no_encryption = Le Sue email, e i documenti che contengono, viaggiano leggibili per chiunque si trovi lungo il percorso.
 warning-own_certificate = Viene accettato solo il certificato con questa impronta digitale. Quando il server ne riceverà uno nuovo, esegua di nuovo il test e lo accetti.
@@ -652,6 +653,7 @@ advice-look_in_sent = Guardi nella cartella Posta inviata della Sua casella: mol
 advice-report_bug = Segnali questo problema al produttore di { $program }.
 
 advice-use_sending_port = Usi il server per l’invio con la porta 587 e la crittografia automatica; il suo nome spesso inizia con smtp.
+advice-use_sending_server = Usi il server di { $provider } per l’invio, { $sending_host }, sulla porta { $sending_port }.
 advice-try_tls = Imposti la crittografia su TLS fin dall’inizio.
 advice-intercepted-host = Disattivi la scansione delle email nel programma antivirus, oppure ne escluda { $host }: il programma mette il proprio certificato al posto di quello del server.
 advice-ask_network = Chieda a chi gestisce questa rete di lasciar passare senza aprirle le connessioni a { $host }.

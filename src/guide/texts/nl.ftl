@@ -153,6 +153,7 @@ steps-mailjet-2 = Vul hier de API-sleutel in als gebruikersnaam en de geheime sl
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Deze server is voor het ontvangen van e-mails. Gebruik voor het verzenden de server { $host } van { $provider }.
 warning-port_25 = Poort 25 is bedoeld voor e-mail tussen servers en wordt door veel internetproviders geblokkeerd. Gebruik 587 of 465 als uw e-mailprovider die aanbiedt.
 warning-no_encryption = Uw e-mails, en de documenten daarin, zijn onderweg voor iedereen leesbaar.
 warning-own_certificate = Alleen het ene certificaat met deze vingerafdruk wordt vertrouwd. Krijgt de server een nieuw certificaat, voer de test dan opnieuw uit en accepteer het.
@@ -652,6 +653,7 @@ advice-look_in_sent = Kijk in de map ‘Verzonden’ van uw mailbox: veel provid
 advice-report_bug = Meld dit aan de maker van { $program }.
 
 advice-use_sending_port = Gebruik de server voor het verzenden met poort 587 en automatische versleuteling; de naam ervan begint vaak met smtp.
+advice-use_sending_server = Gebruik de server van { $provider } voor het verzenden, { $sending_host }, op poort { $sending_port }.
 advice-try_tls = Stel de versleuteling in op TLS vanaf het begin.
 advice-intercepted-host = Schakel de e-mailcontrole van het antivirusprogramma uit, of laat het { $host } overslaan: het zet zijn eigen certificaat in de plaats van dat van de server.
 advice-ask_network = Vraag degene die dit netwerk beheert om verbindingen met { $host } ongeopend door te laten.

@@ -153,6 +153,7 @@ steps-mailjet-2 = Wpisz tutaj klucz API jako nazwę użytkownika, a tajny klucz 
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Ten serwer służy do odbierania wiadomości. Do wysyłania użyj serwera { $host } dostawcy { $provider }.
 warning-port_25 = Port 25 jest przeznaczony do poczty między serwerami i wielu dostawców internetu go blokuje. Użyj portu 587 lub 465, jeśli dostawca poczty je udostępnia.
 warning-no_encryption = Wiadomości i zawarte w nich dokumenty są przesyłane w postaci, którą każdy po drodze może odczytać.
 warning-own_certificate = Zaufany jest tylko jeden certyfikat: ten z podanym odciskiem. Gdy serwer otrzyma nowy certyfikat, uruchom test ponownie i zaakceptuj go.
@@ -654,6 +655,7 @@ advice-look_in_sent = Zajrzyj do folderu „Wysłane” w skrzynce pocztowej: wi
 advice-report_bug = Zgłoś to producentowi programu { $program }.
 
 advice-use_sending_port = Użyj serwera do wysyłania z portem 587 i automatycznym szyfrowaniem; jego nazwa często zaczyna się od smtp.
+advice-use_sending_server = Użyj serwera dostawcy { $provider } do wysyłania, { $sending_host }, na porcie { $sending_port }.
 advice-try_tls = Ustaw szyfrowanie na TLS od początku.
 advice-intercepted-host = Wyłącz skanowanie poczty w programie antywirusowym lub wyklucz z niego serwer { $host }: program wstawia własny certyfikat zamiast certyfikatu serwera.
 advice-ask_network = Poproś osobę, która opiekuje się tą siecią, o przepuszczanie połączeń z serwerem { $host } bez ich otwierania.

@@ -153,6 +153,7 @@ steps-mailjet-2 = Insira aqui a chave de API como nome de login e a chave secret
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Este servidor serve para receber e-mails. Para os enviar, use o servidor { $host } de { $provider }.
 warning-port_25 = A porta 25 destina-se ao e-mail entre servidores e é bloqueada por muitos provedores de internet. Use 587 ou 465, se o seu provedor as oferecer.
 warning-no_encryption = Os seus e-mails, e os documentos neles, circulam de forma legível para qualquer pessoa no caminho.
 warning-own_certificate = Só o certificado com esta impressão digital é considerado confiável. Quando o servidor tiver um novo, execute o teste outra vez e aceite-o.
@@ -652,6 +653,7 @@ advice-look_in_sent = Veja na pasta de e-mails enviados da sua caixa de correio:
 advice-report_bug = Comunique este problema ao fabricante de { $program }.
 
 advice-use_sending_port = Use o servidor de envio com a porta 587 e a criptografia Automática; o nome dele começa muitas vezes por smtp.
+advice-use_sending_server = Use o servidor de envio de { $provider }, { $sending_host }, na porta { $sending_port }.
 advice-try_tls = Defina a criptografia como TLS desde o início.
 advice-intercepted-host = Desative a análise de e-mail do antivírus ou faça com que ele não interfira em { $host }: ele coloca o seu próprio certificado no lugar do certificado do servidor.
 advice-ask_network = Peça a quem cuida desta rede que deixe passar as conexões com { $host } sem as abrir.

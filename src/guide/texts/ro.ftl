@@ -153,6 +153,7 @@ steps-mailjet-2 = Introduceți aici cheia API ca nume de utilizator și cheia se
 
 ## What is wrong with a setting, and with anything else that was given
 
+warning-host_incoming = Acest server este pentru primirea e-mailurilor. Pentru trimitere, folosiți serverul { $host } al furnizorului { $provider }.
 warning-port_25 = Portul 25 este destinat e-mailurilor dintre servere și mulți furnizori de internet îl blochează. Folosiți 587 sau 465, dacă furnizorul de e-mail le oferă.
 warning-no_encryption = E-mailurile dumneavoastră și documentele din ele pot fi citite de oricine se află pe traseu.
 warning-own_certificate = Este acceptat doar certificatul care are această amprentă. Când serverul primește unul nou, faceți din nou testul și acceptați-l.
@@ -653,6 +654,7 @@ advice-look_in_sent = Căutați în folderul Trimise al căsuței de e-mail: mul
 advice-report_bug = Raportați acest lucru producătorului programului { $program }.
 
 advice-use_sending_port = Folosiți serverul pentru trimitere cu portul 587 și criptare automată; numele lui începe adesea cu smtp.
+advice-use_sending_server = Folosiți serverul pentru trimitere al furnizorului { $provider }, { $sending_host }, pe portul { $sending_port }.
 advice-try_tls = Alegeți criptarea TLS de la început.
 advice-intercepted-host = Dezactivați scanarea e-mailurilor în programul antivirus sau adăugați { $host } la excepții: programul pune certificatul propriu în locul celui al serverului.
 advice-ask_network = Rugați persoana care se ocupă de această rețea să lase conexiunile către { $host } să treacă fără a fi deschise.
