@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::email::{self, Address, Email, Encoding, Warning};
 use crate::form::{Route, Settings};
 use crate::guide::{self, Providers, Texts};
-use crate::input::Faults;
+use crate::input::{Fault, Faults};
 use crate::reply::{Answer, Status};
 use crate::transport::smtp::{Server, Submission};
 
@@ -14,21 +14,43 @@ use super::delivery::Delivery;
 use super::{Account, fault};
 
 /// `pdf` is the length of the document; 0 where it is a file, or not made yet.
-pub fn document(account: &Account, json: Value, pdf: u64) -> Result<Answer, Answer> {
+pub fn document(account: &Account, mut json: Value, pdf: u64) -> Answer {
     let mut faults = Faults::new();
     let texts = account.texts_for(&json, &mut faults);
-    let refuse = |faults: &[_]| fault::refuse(&texts, faults, Status::BadEmail);
+    let preview = take_preview(&mut json, &mut faults);
+    let checked = check(account, &texts, json, pdf, faults);
+    // With what is wrong with the email, too: who writes it is not done yet.
+    checked.unwrap_or_else(|refusal| refusal).with_some("preview_html", preview)
+}
+
+fn check(account: &Account, texts: &Texts, json: Value, pdf: u64, mut faults: Faults) -> Result<Answer, Answer> {
+    let refuse = |faults: &[_]| fault::refuse(texts, faults, Status::BadEmail);
     faults.extend(email::check_size(pdf).err());
     let document = (pdf > 0).then(Bytes::new);
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
-    let settings = account.settings(&texts)?;
+    let settings = account.settings(texts)?;
     let mut warnings = warnings(&account.providers, &email, &settings);
     // Some faults show only when the message is put together, and so does its size.
     let delivery = Delivery::new(settings.as_ref().clone(), email).map_err(|fault| refuse(&[fault]))?;
-    warnings.extend(over_limits(&texts, &account.providers, &delivery, pdf));
-    let warnings: Vec<_> = warnings.iter().map(|warning| told(&texts, warning)).collect();
+    warnings.extend(over_limits(texts, &account.providers, &delivery, pdf));
+    let warnings: Vec<_> = warnings.iter().map(|warning| told(texts, warning)).collect();
     Ok(Answer::ok("checked").with("warnings", warnings))
+}
+
+/// The body as it would be sent in HTML, if that is asked for.
+fn take_preview(json: &mut Value, faults: &mut Faults) -> Option<String> {
+    match json.as_object_mut()?.remove("preview")? {
+        Value::Null | Value::Bool(false) => None,
+        Value::Bool(true) => {
+            let text = |key| json.get(key).and_then(Value::as_str);
+            text("body_html").map(str::to_owned).or_else(|| email::preview(text("body").unwrap_or_default()))
+        }
+        _ => {
+            faults.push(Fault::program("preview", "wrong_type_expected").with("expected", "true or false"));
+            None
+        }
+    }
 }
 
 fn told(texts: &Texts, warning: &Warning) -> Value {

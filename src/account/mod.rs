@@ -210,7 +210,7 @@ impl Account {
     /// `pdf` is the document's length; 0 where it is a file, or not made yet.
     pub fn check_document(&self, email_json: &str, pdf: u64) -> Answer {
         match crate::input::parse("email_json", email_json, MAX_EMAIL_JSON) {
-            Ok(json) => check::document(self, json, pdf).unwrap_or_else(|refusal| refusal),
+            Ok(json) => check::document(self, json, pdf),
             Err(fault) => fault::refuse(&self.texts, &[fault], Status::BadCall),
         }
     }

@@ -23,7 +23,7 @@ pub use disk::{FileOnDisk, FileProblem, Reading};
 pub use files::{File, check_pdf, check_size};
 pub use mailbox::{Mailbox, parse_mailboxes};
 pub use message::{Message, Recipient, Role, Sender, compose, random, recipients};
-pub use request::Email;
+pub use request::{Email, preview};
 pub use review::{Warning, is_unread, review};
 pub use text::{check_header_text, file_name_for};
 

@@ -158,6 +158,11 @@ fn body(object: &mut Object, faults: &mut Faults) -> (String, String) {
     Default::default()
 }
 
+/// The HTML of a Markdown body; `None` of one that cannot be sent.
+pub fn preview(markdown: &str) -> Option<String> {
+    Some(markdown::to_html(&text::body("body", markdown).ok()?))
+}
+
 /// It goes into a header field of HTTP.
 fn idempotency_key(object: &mut Object, faults: &mut Faults) -> Option<String> {
     const MAX_BYTES: usize = 255;

@@ -35,6 +35,21 @@ def test_a_good_email_has_no_warnings(account, tmp_path):
     assert account.check_document(GOOD, memoryview(PDF))["warnings"] == []
 
 
+def test_a_preview_is_what_would_be_sent_whatever_else_is_missing(account):
+    asked = {"body": "Bună **ziua**, <b>Ion</b>", "preview": True}
+    preview = account.check_document({**GOOD, **asked})["preview_html"]
+    assert "Bună <strong>ziua</strong>, &lt;b&gt;Ion&lt;/b&gt;" in preview
+    with pytest.raises(mailbutton.BadEmail) as caught:
+        account.check_document({**asked, "to": ""})
+    assert caught.value.reply["preview_html"] == preview
+    assert "preview_html" not in account.check_document(GOOD)
+    with pytest.raises(mailbutton.BadCall):
+        account.check_document({**GOOD, "preview": 1})
+    # Only there: nothing is sent that asks for a preview.
+    with pytest.raises(mailbutton.BadCall):
+        account.send_document({**GOOD, **asked}, PDF)
+
+
 @pytest.mark.parametrize(
     ("typed", "proposal"),
     [
