@@ -228,7 +228,8 @@ pub struct ServerWords {
 pub struct Failure {
     pub ending: Ending,
     pub server: Option<ServerWords>,
-    /// What the system or the TLS library said, for the person who helps. Never what the server or the user typed.
+    /// What the system or the TLS library said, or the server elsewhere than in a reply's text, for the person who helps.
+    /// Cleaned, and never what the user typed.
     pub detail: Option<String>,
     pub certificate: Option<Box<CertificateFacts>>,
     /// The email's size and the server's limit, in bytes, where that is the problem.

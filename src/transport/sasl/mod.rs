@@ -5,6 +5,7 @@ mod cram_md5;
 mod password;
 mod prepare;
 pub mod scram;
+mod token;
 
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use super::ChannelBinding;
 use cram_md5::CramMd5;
 use password::{Login as LoginExchange, Plain};
 use scram::Scram;
+use token::Token;
 
 /// Who logs in, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +27,22 @@ pub struct Login {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     Password(Secret),
+    /// An access token of OAuth 2.0.
+    Token(Secret),
 }
 
 impl Credential {
     pub fn secret(&self) -> &Secret {
         match self {
-            Self::Password(password) => password,
+            Self::Password(secret) | Self::Token(secret) => secret,
+        }
+    }
+
+    /// Stable; part of the settings.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "password",
+            Self::Token(_) => "oauth2",
         }
     }
 
@@ -42,6 +54,7 @@ impl Credential {
             Self::Password(_) if is_secure => &[M::ScramSha256Plus, M::ScramSha256, M::Plain, M::Login, M::CramMd5],
             // Where others listen, what does not show them the password goes first.
             Self::Password(_) => &[M::ScramSha256, M::CramMd5, M::Plain, M::Login],
+            Self::Token(_) => &[M::OAuthBearer, M::XOAuth2],
         }
     }
 }
@@ -53,6 +66,8 @@ pub enum Mechanism {
     Plain,
     Login,
     CramMd5,
+    OAuthBearer,
+    XOAuth2,
 }
 
 impl Mechanism {
@@ -64,6 +79,8 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::CramMd5 => "CRAM-MD5",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::XOAuth2 => "XOAUTH2",
         }
     }
 
@@ -79,17 +96,26 @@ impl Mechanism {
     }
 
     /// The beginning of one login. It fails where the system has no random numbers.
-    pub fn begin(self, login: &Login, channel: Channel) -> Result<Box<dyn Exchange>, NoRandomness> {
-        let Login { username, credential: Credential::Password(password) } = login;
+    pub fn begin(self, login: &Login, site: Site<'_>, channel: Channel) -> Result<Box<dyn Exchange>, NoRandomness> {
+        let (username, secret) = (&login.username, login.credential.secret());
         Ok(match self {
             Self::ScramSha256Plus | Self::ScramSha256 => {
-                Box::new(Scram::new(username, password, channel, &scram::nonce()?))
+                Box::new(Scram::new(username, secret, channel, &scram::nonce()?))
             }
-            Self::Plain => Box::new(Plain::new(username, password)),
-            Self::Login => Box::new(LoginExchange::new(username, password)),
-            Self::CramMd5 => Box::new(CramMd5::new(username, password)),
+            Self::Plain => Box::new(Plain::new(username, secret)),
+            Self::Login => Box::new(LoginExchange::new(username, secret)),
+            Self::CramMd5 => Box::new(CramMd5::new(username, secret)),
+            Self::OAuthBearer => Box::new(Token::bearer(username, secret, site)),
+            Self::XOAuth2 => Box::new(Token::xoauth2(username, secret)),
         })
     }
+}
+
+/// Where we log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'s> {
+    pub host: &'s str,
+    pub port: u16,
 }
 
 /// What a mechanism may tie itself to. The server learns it, and notices if somebody between us has struck the mechanisms
@@ -141,6 +167,11 @@ pub trait Exchange: Send {
     fn is_proven(&self) -> bool {
         true
     }
+
+    /// Why the server refuses, where it said so within the exchange. Its words are a stranger's.
+    fn refusal(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Why an exchange cannot go on.
@@ -180,13 +211,19 @@ mod tests {
         Secret::new(text.to_owned())
     }
 
-    fn names(is_secure: bool) -> Vec<&'static str> {
-        Credential::Password(password("x")).mechanisms(is_secure).iter().map(|mechanism| mechanism.name()).collect()
+    fn names(credential: &Credential, is_secure: bool) -> Vec<&'static str> {
+        credential.mechanisms(is_secure).iter().map(|mechanism| mechanism.name()).collect()
     }
 
     #[test]
     fn in_clear_the_mechanisms_that_show_the_password_come_last() {
-        assert_eq!(names(true), ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5"]);
-        assert_eq!(names(false), ["SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"]);
+        let password = Credential::Password(password("x"));
+        assert_eq!(names(&password, true), ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5"]);
+        assert_eq!(names(&password, false), ["SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"]);
+    }
+
+    #[test]
+    fn a_token_goes_by_no_way_for_passwords() {
+        assert_eq!(names(&Credential::Token(password("x")), true), ["OAUTHBEARER", "XOAUTH2"]);
     }
 }

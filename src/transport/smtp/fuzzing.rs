@@ -1,7 +1,7 @@
 //! What the targets in `fuzz` reach: the readers of what servers send. Only there does this module exist.
 
 pub use super::super::sasl::scram::{ServerFinal, ServerFirst};
-pub use super::super::sasl::{BadChallenge, Channel, Credential, Exchange, Login, Mechanism, Response};
+pub use super::super::sasl::{BadChallenge, Channel, Credential, Exchange, Login, Mechanism, Response, Site};
 pub use super::super::words::Redactor;
 pub use super::extensions::Extensions;
 pub use super::login::challenge;

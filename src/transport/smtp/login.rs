@@ -8,40 +8,39 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::super::sasl::{BadChallenge, Channel, Exchange, Mechanism, Response};
+use super::super::sasl::{BadChallenge, Channel, Credential, Exchange, Mechanism, Response, Site};
 use super::super::words::Redactor;
 use super::super::{Ending, Failure, Journal, Step};
-use super::Login;
 use super::reply::{Class, Reply};
 use super::session::{Session, refusal};
 use super::wire::Wire;
+use super::{Login, Security, Server};
 
 /// An AUTH command that is longer with its initial response is sent without (RFC 4954 section 4). Its line end counts.
 const LONGEST_COMMAND: usize = 12_288;
 /// No mechanism of ours has more; a server with no end of them gets none.
 const MOST_CHALLENGES: usize = 3;
 
-/// `may_be_clear`: the user chose security `none` and insecure login besides.
 pub async fn login(
     session: &mut Session,
+    server: &Server,
     login: &Login,
-    may_be_clear: bool,
     limit: Duration,
     journal: &Journal,
 ) -> Result<(), Failure> {
     journal.begin(Step::Login);
     let wire = &session.wire;
-    if !(wire.is_secure || may_be_clear || wire.peer.is_loopback) {
+    if !(wire.is_secure || may_be_clear(server, login) || wire.peer.is_loopback) {
         return Err(Ending::LoginInClear.into());
     }
     let offered = session.extensions.mechanisms();
-    let suitable = Suitable::of(login, wire, &offered);
+    let suitable = Suitable::of(login, Site { host: &server.host, port: server.port }, wire, &offered);
     if suitable.mechanisms.is_empty() {
         let ending = if offered.is_empty() { Ending::LoginNotOffered } else { Ending::LoginUnsupported };
         let clean = Redactor::new("", None);
         return Err(Failure::new(ending).detail(clean.clean(offered.join(" ").as_bytes())));
     }
-    let reply = timeout(limit, suitable.log_in(&mut session.wire, login, limit, journal))
+    let (reply, told) = timeout(limit, suitable.log_in(&mut session.wire, login, limit, journal))
         .await
         .map_err(|_| Failure::new(Ending::TimedOut))??;
     if reply.code == 235 {
@@ -50,24 +49,39 @@ pub async fn login(
         return Ok(());
     }
     let mut failure = refusal(&session.wire, &reply, [Ending::LoginDeferred, Ending::LoginRefused]);
+    if let Some(told) = told {
+        journal.note(&format!("the server does not take the token: {told}"));
+        failure.detail = failure.detail.or(Some(told));
+    }
     if failure.server.as_ref().is_some_and(|words| session.wants_encryption(words)) {
         failure.ending = Ending::EncryptionRequired;
     }
     Err(failure)
 }
 
+/// The user chose security `none` and insecure login besides, which is about passwords: a token is as good as one, for
+/// whoever reads it, and is never sent in clear (RFC 7628 section 4).
+fn may_be_clear(server: &Server, login: &Login) -> bool {
+    match login.credential {
+        Credential::Password(_) => server.security == Security::None && server.allow_insecure_login,
+        Credential::Token(_) => false,
+    }
+}
+
 /// The mechanisms that both sides have, the best first.
-struct Suitable {
+struct Suitable<'s> {
+    site: Site<'s>,
     mechanisms: Vec<Mechanism>,
     offers_binding: bool,
 }
 
-impl Suitable {
-    fn of(login: &Login, wire: &Wire, offered: &[String]) -> Self {
+impl<'s> Suitable<'s> {
+    fn of(login: &Login, site: Site<'s>, wire: &Wire, offered: &[String]) -> Self {
         let is_offered = |mechanism: Mechanism| offered.iter().any(|name| name == mechanism.name());
         let can_bind = wire.channel_binding.is_some();
         let mechanisms = login.credential.mechanisms(wire.is_secure).iter().copied();
         Self {
+            site,
             mechanisms: mechanisms
                 .filter(|mechanism| is_offered(*mechanism) && (*mechanism != Mechanism::ScramSha256Plus || can_bind))
                 .collect(),
@@ -83,7 +97,7 @@ impl Suitable {
         }
     }
 
-    /// The server's last word.
+    /// The server's last word, and why it refuses if it said so before.
     ///
     /// A refusal before any challenge is no word on the password: the server has no keys of this user's for the mechanism,
     /// as where passwords are stored as hashes of another kind, or does not know our channel binding. The next mechanism
@@ -94,17 +108,18 @@ impl Suitable {
         login: &Login,
         limit: Duration,
         journal: &Journal,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<(Reply, Option<String>), Failure> {
         let mut refused = None;
         for &mechanism in &self.mechanisms {
             if refused.is_some() && mechanism.shows_password() && !wire.is_secure {
                 break;
             }
             journal.found(|found| found.mechanism = Some(mechanism.name()));
-            let exchange = mechanism.begin(login, self.channel(mechanism, wire)).map_err(|_| no_randomness())?;
+            let exchange =
+                mechanism.begin(login, self.site, self.channel(mechanism, wire)).map_err(|_| no_randomness())?;
             let ended = match (converse(wire, mechanism, exchange, limit).await, refused) {
                 // It hung up behind its refusal.
-                (Err(Failure { ending: Ending::Disconnected, .. }), Some(reply)) => return Ok(reply),
+                (Err(Failure { ending: Ending::Disconnected, .. }), Some(reply)) => return Ok((reply, None)),
                 (ended, _) => ended?,
             };
             let may_be_unjudged = mechanism.needs_stored_keys() && ended.challenges == 0;
@@ -113,7 +128,7 @@ impl Suitable {
             }
             refused = Some(ended.reply);
         }
-        refused.ok_or_else(|| Ending::LoginUnsupported.into())
+        refused.map(|reply| (reply, None)).ok_or_else(|| Ending::LoginUnsupported.into())
     }
 }
 
@@ -126,15 +141,16 @@ struct Ended {
     reply: Reply,
     challenges: usize,
     is_proven: bool,
+    refusal: Option<String>,
 }
 
 impl Ended {
-    fn believed(self, wire: &Wire) -> Result<Reply, Failure> {
+    fn believed(self, wire: &Wire) -> Result<(Reply, Option<String>), Failure> {
         if self.reply.code == 235 && !self.is_proven {
             let words = wire.words(&self.reply);
             return Err(Failure::new(Ending::LoginServerUnproven).words(words).detail("the server gave no signature"));
         }
-        Ok(self.reply)
+        Ok((self.reply, self.refusal))
     }
 }
 
@@ -163,7 +179,8 @@ async fn converse(
         };
         reply = say(wire, "", &response, limit).await?;
     }
-    Ok(Ended { reply, challenges, is_proven: exchange.is_proven() })
+    let refusal = exchange.refusal().map(|text| wire.clean(text.as_bytes()));
+    Ok(Ended { reply, challenges, is_proven: exchange.is_proven(), refusal })
 }
 
 fn fits(mechanism: &str, response: &Response) -> bool {

@@ -63,15 +63,13 @@ impl Session {
     ) -> Result<Self, Failure> {
         let mut session = Self::greet(stream, local, peer, server, network, journal).await?;
         session.permit = permit.cloned();
-        if let Some(login) = &server.login {
-            let may_be_clear = server.security == Security::None && server.allow_insecure_login;
-            let limit = network.deadlines.login;
-            if let Err(failure) = login::login(&mut session, login, may_be_clear, limit, journal).await {
-                if session.can_go_on(failure.ending) {
-                    session.quit();
-                }
-                return Err(failure);
+        if let Some(login) = &server.login
+            && let Err(failure) = login::login(&mut session, server, login, network.deadlines.login, journal).await
+        {
+            if session.can_go_on(failure.ending) {
+                session.quit();
             }
+            return Err(failure);
         }
         Ok(session)
     }

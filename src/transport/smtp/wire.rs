@@ -76,6 +76,11 @@ impl Wire {
         reply.words(&self.redactor)
     }
 
+    /// What the server said elsewhere than in the text of a reply.
+    pub fn clean(&self, text: &[u8]) -> String {
+        self.redactor.clean(text)
+    }
+
     /// From here on it is replaced in whatever the server says.
     pub fn hide(&self, secret: &str) {
         self.redactor.hide(secret);
