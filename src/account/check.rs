@@ -11,13 +11,14 @@ use crate::reply::{Answer, Status};
 use crate::transport::smtp::{Server, Submission};
 
 use super::delivery::Delivery;
-use super::{Account, fault};
+use super::{Account, fault, token};
 
 /// `pdf` is the length of the document; 0 where it is a file, or not made yet.
 pub fn document(account: &Account, mut json: Value, pdf: u64) -> Answer {
     let mut faults = Faults::new();
     let texts = account.texts_for(&json, &mut faults);
     let preview = take_preview(&mut json, &mut faults);
+    token::given(&mut json, &mut faults);
     let checked = check(account, &texts, json, pdf, faults);
     // With what is wrong with the email, too: who writes it is not done yet.
     checked.unwrap_or_else(|refusal| refusal).with_some("preview_html", preview)
@@ -64,7 +65,7 @@ fn told(texts: &Texts, warning: &Warning) -> Value {
 
 fn warnings(providers: &Providers, email: &Email, settings: &Settings) -> Vec<Warning> {
     let mut warnings = email::review(email, guide::meant);
-    if let Route::Smtp { server, sender } = &settings.route {
+    if let Route::Smtp { server, sender, .. } = &settings.route {
         warnings.extend(nobody_replies(email, settings, sender));
         warnings.extend(elsewhere(providers, server, sender));
     }

@@ -19,7 +19,7 @@ impl Delivery {
     pub fn new(settings: Settings, email: Email) -> Result<Self, Fault> {
         let Settings { sender_name, copy_to, reply_to, route } = settings;
         match route {
-            Route::Smtp { server, sender } => {
+            Route::Smtp { server, sender, .. } => {
                 let name = Some(sender_name).filter(|name| !name.is_empty());
                 let sender = email::Sender { from: Mailbox { name, address: sender }, copy_to, reply_to };
                 let message = Arc::new(email::compose(&email, &sender)?);

@@ -11,6 +11,7 @@ mod repair;
 mod report;
 mod saved;
 mod send;
+mod token;
 mod worker;
 
 use std::sync::Arc;

@@ -20,11 +20,11 @@ use crate::transport::{http, smtp};
 
 use super::delivery::Delivery;
 use super::worker::Worker;
-use super::{Account, fault, repair, report, saved};
+use super::{Account, fault, repair, report, saved, token};
 
 pub fn document(
     account: &Account,
-    json: Value,
+    mut json: Value,
     pdf: impl FnOnce() -> Result<Option<Bytes>, Fault>,
 ) -> Result<Reply, Answer> {
     let mut faults = Faults::new();
@@ -35,21 +35,24 @@ pub fn document(
         faults.push(fault);
         Some(Bytes::new())
     });
+    let token = token::given(&mut json, &mut faults);
     let names_file = json.pointer("/document/path").is_some_and(|path| !path.is_null());
     if document.is_none() && !names_file {
         return Err(fault::bad_argument(Some(account), "null_argument", &[("argument", "pdf".to_owned())]));
     }
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
-    let settings = account.settings(&texts)?.as_ref().clone();
+    let mut settings = account.settings(&texts)?.as_ref().clone();
+    token::authorize(&mut settings, token).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     let total = email.total.or(account.network.deadlines.total);
     let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
     Ok(start(account, Work { texts, delivery, total, tested: None, has_transcript: false }))
 }
 
-pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
+pub fn test(account: &Account, mut json: Value) -> Result<Reply, Answer> {
     let mut faults = Faults::new();
     let texts = account.texts_for(&json, &mut faults);
+    let token = token::given(&mut json, &mut faults);
     let mut unsaved = None;
     let (mut to, mut total, mut has_transcript) = (None, None, false);
     if let Some(mut object) = Object::new(json, "test_json", &mut faults).map(Object::outermost) {
@@ -58,6 +61,7 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
         total = object.number("total_ms", 1, 86_400_000, &mut faults).map(Duration::from_millis);
         has_transcript = object.flag("transcript", &mut faults).unwrap_or_default();
         object.take("locale");
+        object.take("access_token");
         object.end(&mut faults);
     }
     if !faults.is_empty() {
@@ -71,6 +75,7 @@ pub fn test(account: &Account, json: Value) -> Result<Reply, Answer> {
             account.checked(&texts, &values, saved.as_deref().map(saved::stored).as_ref(), Purpose::Test)?
         }
     };
+    token::authorize(&mut settings, token).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     // A test is for the one who makes it: the archive gets no copy.
     settings.copy_to.clear();
     let recipient = match (to, &settings.route) {

@@ -78,8 +78,9 @@ fn read(object: &mut Object, document: Option<Bytes>, faults: &mut Faults) -> Em
     let partial = object.flag("partial", faults).unwrap_or_default();
     let idempotency_key = idempotency_key(object, faults);
     let total = object.number("total_ms", 1, DAY_MS, faults).map(Duration::from_millis);
-    // For whoever writes the words of the reply.
+    // For whoever writes the words of the reply, and for whoever logs in.
     object.take("locale");
+    object.take("access_token");
     let document = files::document(object.object("document", faults), document, faults);
     let used = document.data.size();
     let mut files = vec![document];

@@ -195,8 +195,11 @@ impl Checker<'_> {
             self.faults.push(Fault::input("username", "password_without_username"));
         }
         let is_loopback = parts.host.as_deref().is_none_or(server_name::is_loopback);
-        let is_clear = values.text("smtp_security") == "none" && !username.is_empty();
-        if is_clear && !is_loopback && !values.flag("allow_insecure_login") {
+        let is_clear = values.text("smtp_security") == "none" && !username.is_empty() && !is_loopback;
+        if is_clear && has_token(values) {
+            // Whoever reads a token can send with it, so that there is no box to tick.
+            self.faults.push(Fault::input("smtp_security", "token_in_clear"));
+        } else if is_clear && !values.flag("allow_insecure_login") {
             self.faults.push(Fault::input("allow_insecure_login", "insecure_login"));
         }
         if values.flag("allow_untrusted_certificate")
@@ -216,6 +219,8 @@ impl Checker<'_> {
         } else {
             let port = parts.port?;
             let username = values.text("username");
+            let mailbox = Some(values.text("mailbox")).filter(|mailbox| !mailbox.is_empty());
+            let token_user = has_token(values).then(|| mailbox.unwrap_or(username).to_owned());
             let login = secrets.get("password").map(|password| Login {
                 username: username.to_owned(),
                 credential: Credential::Password(password.clone()),
@@ -229,7 +234,7 @@ impl Checker<'_> {
                 allow_insecure_login: values.flag("allow_insecure_login"),
                 chunks_well: false,
             };
-            Route::Smtp { server: Arc::new(server), sender: parts.sender? }
+            Route::Smtp { server: Arc::new(server), sender: parts.sender?, token_user }
         };
         Some(Settings {
             sender_name: values.text("sender_name").to_owned(),
@@ -248,6 +253,10 @@ fn typed_secret(key: &'static str, typed: &Secret) -> Result<Secret, Fault> {
         return Err(Fault::input(key, "too_long_text").with("limit", LONGEST_SECRET.to_string()));
     }
     Ok(typed.clone())
+}
+
+fn has_token(values: &Values) -> bool {
+    values.text("auth") == "oauth2"
 }
 
 fn port(values: &Values) -> Option<u16> {

@@ -75,6 +75,8 @@ pub struct Field {
 
 const SMTP: Rule = Rule::Is("protocol", "smtp");
 const HTTP: Rule = Rule::Is("protocol", "http");
+const WITH_PASSWORD: Rule = Rule::All(&[SMTP, Rule::Is("auth", "password")]);
+const WITH_TOKEN: Rule = Rule::All(&[SMTP, Rule::Is("auth", "oauth2")]);
 
 const fn field(key: &'static str, kind: Kind, shown: Rule, required: Rule) -> Field {
     Field { key, kind, default: "", shown, required }
@@ -94,12 +96,14 @@ pub static FIELDS: &[Field] = &[
     field(
         "allow_insecure_login",
         Kind::Checkbox,
-        Rule::All(&[SMTP, Rule::Is("smtp_security", "none"), Rule::Filled("username")]),
+        Rule::All(&[WITH_PASSWORD, Rule::Is("smtp_security", "none"), Rule::Filled("username")]),
         Rule::Never,
     ),
-    field("username", Kind::Text, SMTP, Rule::Never),
+    Field { default: "password", ..field("auth", Kind::Choice(&["password", "oauth2"]), SMTP, Rule::Always) },
+    field("username", Kind::Text, SMTP, WITH_TOKEN),
+    field("mailbox", Kind::Email, WITH_TOKEN, Rule::Never),
     field("email_address", Kind::Email, Rule::All(&[SMTP, Rule::NotAnAddress("username")]), Rule::Always),
-    field("password", Kind::Secret, SMTP, Rule::Filled("username")),
+    field("password", Kind::Secret, WITH_PASSWORD, Rule::Filled("username")),
     field("sender_name", Kind::Text, Rule::Always, Rule::Never),
     field("send_copy", Kind::Checkbox, Rule::Always, Rule::Never),
     field("copy_to", Kind::EmailList, Rule::On("send_copy"), Rule::Always),

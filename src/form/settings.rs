@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::email::{Address, Mailbox};
 use crate::secret::Secret;
 use crate::transport::http::Relay;
-use crate::transport::smtp::Server;
+use crate::transport::smtp::{Credential, Login, Server};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,8 +19,28 @@ pub struct Settings {
 
 #[derive(Clone, Debug)]
 pub enum Route {
-    Smtp { server: Arc<Server>, sender: Address },
+    Smtp {
+        server: Arc<Server>,
+        sender: Address,
+        /// The user of a login with a token, which is none of the settings: it comes in time for each piece of work.
+        token_user: Option<String>,
+    },
     Http(Box<Relay>),
+}
+
+impl Settings {
+    /// `false`: these settings have no use for a token.
+    pub fn authorize(&mut self, token: Secret) -> bool {
+        let Route::Smtp { server, token_user: Some(user), .. } = &mut self.route else { return false };
+        let login = Login { username: user.clone(), credential: Credential::Token(token) };
+        Arc::make_mut(server).login = Some(login);
+        true
+    }
+
+    /// There is no login yet, and there has to be one.
+    pub fn needs_token(&self) -> bool {
+        matches!(&self.route, Route::Smtp { server, token_user: Some(_), .. } if server.login.is_none())
+    }
 }
 
 /// The secrets that the store keeps, and what each of them belongs to.

@@ -141,6 +141,41 @@ fn without_a_username_there_is_no_login() {
 }
 
 #[test]
+fn a_sign_in_has_no_password_and_a_user() {
+    let signed_in = |changes: Value| {
+        let mut changes = changes;
+        changes["auth"] = "oauth2".into();
+        smtp(changes)
+    };
+    let checked = save(&signed_in(json!({"mailbox": "office@example.test"})));
+    assert_eq!(told(&checked), []);
+    assert!(checked.secrets.is_empty() && !checked.kept.contains_key("password"));
+    assert_eq!((&checked.kept["auth"], &checked.kept["mailbox"]), (&json!("oauth2"), &json!("office@example.test")));
+    let mut settings = checked.settings.unwrap();
+    assert!(settings.needs_token() && settings.authorize(Secret::new("token".to_owned())) && !settings.needs_token());
+    let Route::Smtp { server, sender, .. } = settings.route else { panic!("http") };
+    assert_eq!(sender.as_str(), "office@example.test");
+    assert_eq!(server.login.as_ref().unwrap().username, "office@example.test");
+    let missing = save(&signed_in(json!({"username": null, "email_address": "ana@example.test"})));
+    assert_eq!(told(&missing), [("username", "required")]);
+    // With a password, the mailbox is hidden, and there is no use for a token.
+    let checked = save(&smtp(json!({"mailbox": "not an address"})));
+    assert!(told(&checked).is_empty() && !checked.kept.contains_key("mailbox"));
+    assert!(!checked.settings.unwrap().authorize(Secret::new("token".to_owned())));
+}
+
+#[test]
+fn a_token_goes_out_encrypted_whatever_is_ticked() {
+    let clear = |host| {
+        let settings =
+            json!({"auth": "oauth2", "smtp_host": host, "smtp_security": "none", "allow_insecure_login": true});
+        told(&save(&smtp(settings))).iter().map(|(key, code)| format!("{key} {code}")).collect::<Vec<_>>()
+    };
+    assert_eq!(clear("mail.example.test"), ["smtp_security token_in_clear"]);
+    assert!(clear("127.0.0.1").is_empty());
+}
+
+#[test]
 fn the_sender_is_the_username_or_asked_for() {
     let sender = |changes| match save(&smtp(changes)).settings.expect("settings").route {
         Route::Smtp { sender, .. } => sender.as_str().to_owned(),
@@ -334,7 +369,7 @@ fn an_address_alone_gives_the_settings_of_each_provider() {
             let merged_values = values(merged.clone());
             let checked = save(&merged_values);
             assert_eq!(told(&checked), [], "{domain}");
-            let Some(Route::Smtp { server: used, sender }) = checked.settings.map(|it| it.route) else { panic!() };
+            let Some(Route::Smtp { server: used, sender, .. }) = checked.settings.map(|it| it.route) else { panic!() };
             let means = if server["security"] == "tls" { Security::Tls } else { Security::StartTls };
             assert_eq!((used.security, sender.as_str()), (means, address.as_str()), "{domain}");
             assert_eq!(form(merged)["proposal"], Value::Null, "{domain}");

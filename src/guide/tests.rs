@@ -444,7 +444,12 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                     (2465, "tls"),
                     (443, ""),
                 ] {
-                    for username in ["", "ana", "ana@example.test"] {
+                    for (username, auth) in [
+                        ("", ""),
+                        ("ana", "password"),
+                        ("ana@example.test", "password"),
+                        ("ana@example.test", "oauth2"),
+                    ] {
                         for &step in STEPS {
                             let (sender, provider) = ("ana@example.test", providers.of_login(host, username));
                             let refused = Some(Refused { address: "ion@example.test", is_copy: step.is_none() });
@@ -458,6 +463,7 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                                 port,
                                 security,
                                 username,
+                                auth,
                                 sender,
                                 provider,
                                 proxy,

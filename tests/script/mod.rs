@@ -38,6 +38,8 @@ pub struct Script {
 pub struct HostSide {
     pub security: Security,
     pub has_login: bool,
+    /// The host gives a token instead of a password.
+    pub has_token: bool,
     pub to: Vec<String>,
     pub is_partial: bool,
     /// Of the document.
@@ -270,6 +272,7 @@ impl Draft {
                 };
             }
             "login" => self.host.has_login = yes(value)?,
+            "token" => self.host.has_token = yes(value)?,
             "partial" => self.host.is_partial = yes(value)?,
             "test" => self.host.is_test = yes(value)?,
             "to" => self.host.to = value.split(' ').map(|name| format!("{name}@example.test")).collect(),

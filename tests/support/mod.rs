@@ -76,6 +76,13 @@ impl Session {
         session
     }
 
+    /// With the password's letters, so that it is looked for wherever that is.
+    pub fn token(self) -> Self {
+        let mut session = self.set("username", USERNAME).set("auth", "oauth2").email("access_token", PASSWORD);
+        session.settings.remove("email_address");
+        session
+    }
+
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings.insert(key.to_owned(), value.into());
         self
@@ -123,9 +130,14 @@ impl Session {
         } else if self.is_document {
             host.send_document(&self.email.clone().into(), &self.pdf)
         } else {
-            host.send_test(None)
+            host.send_test(self.test_json().as_ref())
         };
         (host, pending)
+    }
+
+    /// What a test takes of the email's members.
+    pub fn test_json(&self) -> Option<Value> {
+        self.email.get("access_token").map(|token| json!({"access_token": token}))
     }
 
     pub fn run(&self, script: impl FnOnce(&mut Peer) -> Played + Send + 'static) -> Ended {

@@ -160,6 +160,7 @@ class Account:
         total_ms: Optional[int] = None,
         locale: Optional[str] = None,
         transcript: bool = False,
+        access_token: Optional[str] = None,
     ) -> Job:
         """Begins to send a test email with the saved settings, or with `settings` that are not saved yet."""
         test = {
@@ -168,6 +169,7 @@ class Account:
             "total_ms": total_ms,
             "locale": locale,
             "transcript": transcript or None,
+            "access_token": access_token,
         }
         given = {name: value for name, value in test.items() if value is not None}
         return Job(_library.send_test(self._open(), _encode(given)))
@@ -192,10 +194,13 @@ class Account:
         total_ms: Optional[int] = None,
         locale: Optional[str] = None,
         transcript: bool = False,
+        access_token: Optional[str] = None,
         on_progress: Optional[OnProgress] = None,
     ) -> Reply:
         """Sends a test email and reports each step. An exception on the way, Ctrl-C too, cancels it."""
-        with self.start_test(settings, to, total_ms=total_ms, locale=locale, transcript=transcript) as job:
+        with self.start_test(
+            settings, to, total_ms=total_ms, locale=locale, transcript=transcript, access_token=access_token
+        ) as job:
             return job.result(on_progress=on_progress)
 
     def send_document(self, email: Json, pdf: Any, *, on_progress: Optional[OnProgress] = None) -> Reply:

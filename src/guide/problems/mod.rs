@@ -26,6 +26,8 @@ pub struct Situation<'s> {
     /// The security in effect: `tls`, `starttls` or `none`; empty for the HTTP protocol.
     pub security: &'s str,
     pub username: &'s str,
+    /// How the login goes: `password` or `oauth2`; empty where there is none.
+    pub auth: &'s str,
     pub sender: &'s str,
     pub provider: Option<&'s Provider>,
     /// Host and port of the proxy, if the step is about it and not about the server.

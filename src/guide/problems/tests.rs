@@ -67,6 +67,7 @@ fn every_value_of_a_condition_is_one_that_comes() {
                         }
                         Fact::Security => ["tls", "starttls", "none"].contains(&value),
                         Fact::Certificate => ["self_signed", "signed", "other_name"].contains(&value),
+                        Fact::Auth => ["password", "oauth2"].contains(&value),
                         Fact::Username => ["empty", "address", "name"].contains(&value),
                         Fact::Spoken => SPOKEN.iter().any(|spoken| spoken.code() == value),
                         Fact::Wait => ["seconds", "minutes", "hours", "known", "unknown"].contains(&value),
@@ -117,6 +118,7 @@ struct Made {
     port: u16,
     security: String,
     username: &'static str,
+    auth: &'static str,
     proxy: bool,
     copy: bool,
 }
@@ -157,6 +159,7 @@ impl Made {
                 Some("name") => "ana",
                 _ => "ana@example.test",
             },
+            auth: if value(Fact::Auth) == Some("oauth2") { "oauth2" } else { "password" },
             proxy: value(Fact::Proxy) == Some("true") || reason.starts_with("proxy_"),
             copy: value(Fact::Copy) == Some("true"),
         }
@@ -171,6 +174,7 @@ impl Made {
             port: self.port,
             security: &self.security,
             username: self.username,
+            auth: self.auth,
             sender: "ana@example.test",
             provider: providers.of_login(&self.host, self.username),
             proxy: self.proxy.then_some("proxy.example.test:1080"),
@@ -260,6 +264,8 @@ fn variants(made: &Made) -> Vec<Made> {
         for (username, host) in
             [("ana", ""), ("", ""), ("ana@example.test", ""), ("ana", "mail.example.test"), ("ana", "imap.gmail.com")]
         {
+            // A sign-in is somebody's.
+            let username = if made.auth == "oauth2" && username.is_empty() { "ana" } else { username };
             for (port, security) in [(0, ""), (465, "tls"), (2600, "tls")] {
                 let mut failure = made.failure.clone();
                 if let Some(server) = &mut failure.server {
@@ -301,6 +307,7 @@ fn values_of_patches_and_links_come_from_the_situation() {
         port: 993,
         security: "tls".to_owned(),
         username: "ana@example.test",
+        auth: "password",
         proxy: false,
         copy: false,
     };
@@ -364,6 +371,7 @@ fn what_was_said_in_clear_has_no_link() {
             port: 587,
             security: security.to_owned(),
             username: "ana@example.test",
+            auth: "password",
             proxy: false,
             copy: false,
         };
@@ -402,6 +410,7 @@ fn what_servers_say_is_told_as_what_it_is() {
             port: 587,
             security: "starttls".to_owned(),
             username: said.username,
+            auth: "password",
             proxy: false,
             copy: false,
         };
@@ -428,6 +437,7 @@ fn nobody_waits_who_is_not_asked_to() {
             port: 587,
             security: "starttls".to_owned(),
             username: "ana@example.test",
+            auth: "password",
             proxy: false,
             copy: false,
         };

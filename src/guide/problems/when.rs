@@ -35,6 +35,8 @@ pub enum Fact {
     Certificate,
     /// `empty`, `address` or `name`.
     Username,
+    /// How the login goes: `password` or `oauth2`.
+    Auth,
     /// `true`: the recipient is the settings' address for copies.
     Copy,
     /// The protocol of the first bytes, where another one was expected.
@@ -43,7 +45,7 @@ pub enum Fact {
     Wait,
     /// An https address in the server's text: `known` or `unknown`.
     Link,
-    /// In what the system or the TLS library says.
+    /// In what the system or the TLS library says, or the server of a token that it does not take.
     Detail,
     /// `true`: the server is a known provider's for receiving.
     Receiving,
@@ -66,6 +68,7 @@ impl Fact {
         ("subject", Self::Subject),
         ("certificate", Self::Certificate),
         ("username", Self::Username),
+        ("auth", Self::Auth),
         ("copy", Self::Copy),
         ("spoken", Self::Spoken),
         ("wait", Self::Wait),
@@ -108,6 +111,7 @@ impl Fact {
                 _ => !facts.names.iter().any(|name| is_for(name, situation.host)),
             }),
             Self::Username => value == kind_of_username(situation.username),
+            Self::Auth => situation.auth == value,
             Self::Copy => value == situation.refused.is_some_and(|refused| refused.is_copy).to_string(),
             Self::Spoken => failure.spoken.is_some_and(|spoken| spoken.code() == value),
             Self::Wait => match situation.wait() {

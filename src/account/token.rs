@@ -1,0 +1,39 @@
+//! The access token of a piece of work: the one that the host gives with it.
+
+use serde_json::Value;
+
+use crate::form::Settings;
+use crate::input::{Fault, Faults};
+use crate::secret::Secret;
+
+/// Some are thousands of letters long; the longest with which a login still fits into its lines.
+const LONGEST: usize = 8000;
+
+/// What the JSON of a call gives, taken out of it.
+pub fn given(json: &mut Value, faults: &mut Faults) -> Option<Secret> {
+    let token = match json.get_mut("access_token").map(Value::take)? {
+        Value::Null => return None,
+        Value::String(text) => Secret::new(text),
+        _ => {
+            faults.push(Fault::program("access_token", "wrong_type_expected").with("expected", "text"));
+            return None;
+        }
+    };
+    let text = token.expose();
+    // RFC 6750 section 2.1, and tolerant of what else is visible.
+    if text.is_empty() || text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        faults.push(Fault::program("access_token", "access_token_bad").with("limit", LONGEST.to_string()));
+        return None;
+    }
+    Some(token)
+}
+
+/// Settings with a sign-in get the token; others have no use for one, which is not passed over.
+pub fn authorize(settings: &mut Settings, token: Option<Secret>) -> Result<(), Fault> {
+    if let Some(token) = token
+        && !settings.authorize(token)
+    {
+        return Err(Fault::program("access_token", "access_token_unused"));
+    }
+    if settings.needs_token() { Err(Fault::input("auth", "not_signed_in")) } else { Ok(()) }
+}
