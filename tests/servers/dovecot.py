@@ -1,12 +1,17 @@
 """Dovecot's submission service, which checks who sends and relays to another server."""
 
+import json
 import os
 import pwd
 import subprocess
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from .aiosmtpd_server import Aiosmtpd
-from .base import ADDRESS, ProcessServer, give
+from .base import ADDRESS, POLL, ProcessServer, give
 
 PROGRAM = Path("/usr/sbin/dovecot")
 DOVEADM = Path("/usr/bin/doveadm")
@@ -27,7 +32,7 @@ auth_failure_delay = 0
 first_valid_uid = 1
 mail_location = maildir:{folder}/mail
 
-passdb {{
+{tokens}passdb {{
   driver = passwd-file
   args = {folder}/users
 }}
@@ -60,6 +65,56 @@ service anvil {{
 """
 
 
+TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {folder}/tokens.conf
+}}
+"""
+
+INTROSPECTION = """\
+introspection_url = {url}
+introspection_mode = post
+active_attribute = active
+active_value = true
+username_attribute = username
+"""
+
+
+class Introspection:
+    """Answers whose an access token is (RFC 7662). `tokens` gives each its user, and may change at any time."""
+
+    def __init__(self, tokens):
+        self.tokens = tokens
+        self._server = ThreadingHTTPServer((ADDRESS, 0), partial(_Request, tokens))
+        threading.Thread(target=self._server.serve_forever, args=(POLL,), daemon=True).start()
+        self.url = f"http://{ADDRESS}:{self._server.server_port}/introspect"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Request(BaseHTTPRequestHandler):
+    def __init__(self, tokens, *given):
+        self._tokens = tokens
+        super().__init__(*given)
+
+    def do_POST(self):
+        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        user = self._tokens.get(parse_qs(form).get("token", [""])[0])
+        answer = json.dumps({"active": True, "username": user} if user else {"active": False}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
 class Dovecot(ProcessServer):
     """Dovecot in front of an `Aiosmtpd` of its own.
 
@@ -74,18 +129,22 @@ class Dovecot(ProcessServer):
     login_without_tls = True
     # Debian 12's 2.3 has no channel binding.
     all_mechanisms = ("SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5")
+    token_mechanisms = ("OAUTHBEARER", "XOAUTH2")
 
     def __init__(
         self,
         relay=None,
         mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"),
         scheme="PLAIN.HEX",
+        tokens=None,
         **options,
     ):
-        """`scheme` is how the password is stored, as `doveadm pw` names it."""
+        """`scheme` is how the password is stored, as `doveadm pw` names it; `tokens` gives access tokens their users."""
         super().__init__(**options)
         self.mechanisms = mechanisms
         self.scheme = scheme
+        self.tokens = tokens
+        self._introspection = None
         self.relay = relay
         self.own_relay = relay is None
 
@@ -106,10 +165,15 @@ class Dovecot(ProcessServer):
                 max_size=self.max_size,
                 wrong=self.wrong if self.wrong in ("other_sender", "full_mailbox") else None,
             ).__enter__()
+        if self.tokens is not None:
+            self._introspection = Introspection(self.tokens)
         super()._start()
 
     def _stop(self):
         super()._stop()
+        if self._introspection is not None:
+            self._introspection.close()
+            self._introspection = None
         if self.own_relay and self.relay is not None:
             self.relay.__exit__(None, None, None)
             self.relay = None
@@ -121,6 +185,9 @@ class Dovecot(ProcessServer):
         for name in ("home", "mail"):
             give(self.folder / name, nobody)
         (self.folder / "users").write_text(f"{self.user}:{self._stored_password()}\n")
+        if self._introspection is not None:
+            tokens = self.folder / "tokens.conf"
+            tokens.write_text(INTROSPECTION.format(url=self._introspection.url))
         config = self.folder / "dovecot.conf"
         config.write_text(self._config(nobody))
         return [PROGRAM, "-F", "-c", config]
@@ -140,6 +207,7 @@ class Dovecot(ProcessServer):
             certificate=self.identity.certificate,
             key=self.identity.key,
             mechanisms=" ".join(mechanisms).lower(),
+            tokens="" if self._introspection is None else TOKENS.format(folder=self.folder),
             tls="no" if self.wrong == "no_tls" else "required",
             uid=nobody.pw_uid,
             gid=nobody.pw_gid,
