@@ -27,6 +27,17 @@ const LOCALES: [(&str, &str); 2] = [("en", "English"), ("ro", "Romanian")];
 /// The ends that are no problem.
 const GOOD: [&str; 2] = ["accepted", "accepted_partly"];
 
+/// What no mail server can bring about.
+const OF_A_PROVIDER: [&str; 7] = [
+    "token_refused",
+    "sign_in_abandoned",
+    "sign_in_needs_admin",
+    "sign_in_against_rules",
+    "sign_in_denied",
+    "program_not_known",
+    "sign_in_expired",
+];
+
 fn top() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -42,7 +53,7 @@ fn catalogue() -> Vec<Value> {
 
 fn codes() -> Vec<String> {
     let codes = catalogue().into_iter().map(|row| row["code"].as_str().unwrap().to_owned());
-    codes.filter(|code| !GOOD.contains(&code.as_str())).collect()
+    codes.filter(|code| !GOOD.contains(&code.as_str()) && !OF_A_PROVIDER.contains(&code.as_str())).collect()
 }
 
 fn writes() -> bool {

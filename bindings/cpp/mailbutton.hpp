@@ -226,6 +226,13 @@ public:
     explicit operator bool() const noexcept { return account_ != nullptr; }
 
     reply form(const text& values_json = nullptr) const { return reply(mailbutton_form(get(), values_json.c_str())); }
+    reply sign_in(const text& sign_in_json = nullptr) const {
+        return reply(mailbutton_sign_in(get(), sign_in_json.c_str()));
+    }
+    reply sign_in_finish(const text& finish_json) const {
+        return reply(mailbutton_sign_in_finish(get(), finish_json.c_str()));
+    }
+    reply sign_out() const { return reply(mailbutton_sign_out(get())); }
     reply discover(const text& discover_json) const { return reply(mailbutton_discover(get(), discover_json.c_str())); }
     reply settings_set(const text& settings_json) const {
         return reply(mailbutton_settings_set(get(), settings_json.c_str()));

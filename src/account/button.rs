@@ -8,7 +8,7 @@ use crate::guide::Texts;
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Status};
 
-use super::{Account, fault};
+use super::{Account, fault, sign_in};
 
 const KINDS: &[&str] = &[
     "invoice",
@@ -46,7 +46,13 @@ pub fn button(account: &Account, json: Value) -> Answer {
         return fault::refuse(texts, &faults, Status::BadEmail);
     };
     let (state, sender) = match account.settings(texts) {
-        Ok(settings) => (state(texts, true, None), sender_name(&settings)),
+        Ok(settings) => {
+            let why_not = sign_in::missing(account, &settings).map(|fault| {
+                let message = texts.fault(&fault.place, fault.code, &fault.words);
+                (fault.code, message)
+            });
+            (state(texts, true, why_not), sender_name(&settings))
+        }
         // Before the settings are saved there is no button; where they cannot be used, it says so.
         Err(answer) => {
             let is_saved = answer.reason != "not_configured";

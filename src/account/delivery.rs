@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::email::{self, Email, Mailbox, Recipient, Role};
 use crate::form::{Route, Settings};
 use crate::input::Fault;
+use crate::secret::Secret;
 use crate::transport::Step;
 use crate::transport::http::{Post, Relay};
-use crate::transport::smtp::{Security, Submission};
+use crate::transport::smtp::{Credential, Login, Security, Submission};
 
 /// By which route, in which form.
 pub enum Delivery {
@@ -17,7 +18,7 @@ pub enum Delivery {
 
 impl Delivery {
     pub fn new(settings: Settings, email: Email) -> Result<Self, Fault> {
-        let Settings { sender_name, copy_to, reply_to, route } = settings;
+        let Settings { sender_name, copy_to, reply_to, route, .. } = settings;
         match route {
             Route::Smtp { server, sender, .. } => {
                 let name = Some(sender_name).filter(|name| !name.is_empty());
@@ -46,6 +47,14 @@ impl Delivery {
                 };
                 Ok(Self::Http { relay, post: Box::new(post), recipients })
             }
+        }
+    }
+
+    /// With the token that came at last.
+    pub fn authorize(&mut self, user: &str, token: Secret) {
+        if let Self::Smtp(Submission { server, .. }) = self {
+            let login = Login { username: user.to_owned(), credential: Credential::Token(token) };
+            Arc::make_mut(server).login = Some(login);
         }
     }
 

@@ -11,6 +11,7 @@ mod repair;
 mod report;
 mod saved;
 mod send;
+mod sign_in;
 mod token;
 mod worker;
 
@@ -27,8 +28,9 @@ use crate::input::Faults;
 use crate::reply::{Answer, Reply, Status};
 use crate::store::{Saved, Store, StoreError};
 
-use options::{NetworkOptions, Options};
+use options::{NetworkOptions, Options, ProgramIds};
 use send::StepTexts;
+use sign_in::SignIns;
 use worker::Worker;
 
 pub use crate::email::check_pdf;
@@ -43,9 +45,13 @@ const MAX_EMAIL_JSON: usize = 64 * 1024 * 1024;
 /// Everything is behind shared references: any number of threads use an account at once.
 pub struct Account {
     texts: Arc<Texts>,
-    store: Store,
+    store: Arc<Store>,
     providers: Arc<Providers>,
     network: Arc<NetworkOptions>,
+    /// As the host's program is registered, by provider.
+    programs: ProgramIds,
+    /// Begun, and not finished yet.
+    sign_ins: Arc<SignIns>,
     /// Made with the first form.
     schemas: OnceBox<Arc<Schemas>>,
     /// Made with the first piece of work.
@@ -82,12 +88,14 @@ impl From<StoreError> for NotSaved {
 
 impl Account {
     pub fn open(options_json: Option<&str>) -> Result<Self, Answer> {
-        let Options { texts, store, providers, network } = options::read(options_json)?;
+        let Options { texts, store, providers, network, programs } = options::read(options_json)?;
         Ok(Self {
             texts: Arc::new(texts),
-            store,
+            store: Arc::new(store),
             providers: Arc::new(providers),
             network: Arc::new(network),
+            programs,
+            sign_ins: Arc::default(),
             schemas: OnceBox::new(),
             step_texts: OnceBox::new(),
             ready: ArcSwapOption::empty(),
@@ -130,7 +138,12 @@ impl Account {
             return fault::refuse(&texts, &faults, Status::BadSettings);
         }
         let kept = stored.as_deref().map(saved::stored);
-        let sheet = Sheet { values: &values, stored: kept.as_ref(), providers: &self.providers };
+        let sheet = Sheet {
+            values: &values,
+            stored: kept.as_ref(),
+            providers: &self.providers,
+            is_registered: &|provider| self.programs.contains_key(&provider.id),
+        };
         let answer = match &problem {
             None => Answer::ok("form"),
             Some(error) => saved::failed(&texts, error),
@@ -239,6 +252,32 @@ impl Account {
             Err(fault) => return Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),
         };
         send::document(self, json, pdf).unwrap_or_else(Reply::ready)
+    }
+
+    pub fn sign_in(&self, sign_in_json: Option<&str>) -> Reply {
+        self.with_json("sign_in_json", sign_in_json, sign_in::begin)
+    }
+
+    pub fn finish_sign_in(&self, finish_json: &str) -> Reply {
+        self.with_json("finish_json", Some(finish_json), sign_in::finish)
+    }
+
+    pub fn sign_out(&self) -> Reply {
+        sign_in::sign_out(self).unwrap_or_else(Reply::ready)
+    }
+
+    fn with_json(
+        &self,
+        argument: &'static str,
+        text: Option<&str>,
+        call: fn(&Self, Value) -> Result<Reply, Answer>,
+    ) -> Reply {
+        match text.map(|text| crate::input::parse(argument, text, MAX_JSON)).transpose() {
+            Ok(json) => {
+                call(self, json.unwrap_or_else(|| Value::Object(serde_json::Map::new()))).unwrap_or_else(Reply::ready)
+            }
+            Err(fault) => Reply::ready(fault::refuse(&self.texts, &[fault], Status::BadCall)),
+        }
     }
 
     /// The texts for a call, in the language of its `locale` if it has one.

@@ -1,6 +1,6 @@
 //! The options of `mailbutton_open`. Each may be left out; an unknown one is an error.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -37,6 +37,17 @@ pub struct Options {
     pub store: Store,
     pub providers: Providers,
     pub network: NetworkOptions,
+    pub programs: ProgramIds,
+}
+
+/// How the host's program is registered with each provider, by the provider's id.
+pub type ProgramIds = BTreeMap<String, ProgramId>;
+
+pub struct ProgramId {
+    pub id: String,
+    pub secret: Option<Secret>,
+    /// Instead of the provider's.
+    pub scopes: Vec<String>,
 }
 
 /// What a worker makes its network from; a worker after `fork()` makes its own.
@@ -102,6 +113,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         chunking: chunking(&mut object, &mut faults),
     };
     let providers = providers(&mut object, &mut faults);
+    let programs = programs(&mut object, &mut faults);
     object.end(&mut faults);
     if !faults.is_empty() {
         return Err(refuse(&texts, &faults));
@@ -110,7 +122,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         None => Store::memory(),
         Some(path) => Store::file(Path::new(&path), key).map_err(|error| saved::failed(&texts, &error))?,
     };
-    Ok(Options { texts, store, providers, network })
+    Ok(Options { texts, store, providers, network, programs })
 }
 
 fn texts(program: &str, object: &mut Object, faults: &mut Faults) -> Texts {
@@ -301,6 +313,35 @@ fn providers(object: &mut Object, faults: &mut Faults) -> Providers {
         own.push(provider);
     }
     Providers::new(own)
+}
+
+fn programs(object: &mut Object, faults: &mut Faults) -> ProgramIds {
+    let given = object.object("oauth", faults).map(Object::into_members).unwrap_or_default();
+    given
+        .into_iter()
+        .filter_map(|(provider, value)| Some((provider.clone(), program(&provider, value, faults)?)))
+        .collect()
+}
+
+fn program(provider: &str, value: Value, faults: &mut Faults) -> Option<ProgramId> {
+    let shown: String = provider.chars().filter(char::is_ascii_graphic).take(LONGEST_TAG).collect();
+    let mut given = Object::new(value, format!("oauth.{shown}"), faults)?;
+    let id = given.text("client_id", faults).filter(|id| !id.trim().is_empty());
+    if id.is_none() {
+        faults.push(Fault::program(given.place_of("client_id"), "key_missing"));
+    }
+    let secret = given.text("client_secret", faults).filter(|secret| !secret.is_empty()).map(Secret::new);
+    let mut scopes = Vec::new();
+    for (at, scope) in given.list("scopes", faults).unwrap_or_default().into_iter().enumerate() {
+        if let Value::String(scope) = scope {
+            scopes.push(scope);
+        } else {
+            let place = format!("{}[{at}]", given.place_of("scopes"));
+            faults.push(Fault::program(place, "wrong_type_expected").with("expected", "text"));
+        }
+    }
+    given.end(faults);
+    Some(ProgramId { id: id?, secret, scopes })
 }
 
 fn deadlines(object: &mut Object, faults: &mut Faults) -> Deadlines {

@@ -53,6 +53,10 @@ fn neighbours(server: &Server) -> Vec<Mode> {
 fn is_of_the_connection(ending: Ending, journal: &Journal) -> bool {
     use Ending as E;
     let step = journal.step();
+    if step == Some(Step::SignIn) {
+        // At another server.
+        return false;
+    }
     let is_about_proxy = journal.steps().last().is_some_and(|last| last.found.proxy.is_some());
     match ending {
         E::ConnectionRefused | E::ConnectionFailed | E::NoRoute => !is_about_proxy,
@@ -88,6 +92,7 @@ fn is_of_the_connection(ending: Ending, journal: &Journal) -> bool {
         | E::LoginRefused
         | E::LoginUnsupported
         | E::LoginRequired
+        | E::TokenRefused
         | E::HttpUnauthorized
         | E::ServerBusy
         | E::LoginDeferred

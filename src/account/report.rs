@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::email::Role;
-use crate::guide::{Problem, Providers, Refused, Situation, Texts, explain};
+use crate::guide::{Advice, Problem, Provider, Providers, Refused, Situation, Texts, explain};
 use crate::reply::{Answer, Status};
 use crate::transport::smtp::{Submission, Tried};
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
@@ -47,6 +47,7 @@ pub fn status_of(ending: Ending) -> Status {
         | E::LoginNotOffered
         | E::LoginUnsupported
         | E::LoginRequired
+        | E::TokenRefused
         | E::HttpUnauthorized => Status::LoginRefused,
         E::ServerBusy
         | E::LoginDeferred
@@ -190,10 +191,7 @@ fn failed(
         .map(|(address, role)| Refused { address, is_copy: *role == Role::Copy });
     let situation = Situation { refused, proxy: proxy.as_deref(), ..situation(providers, delivery, failure, step) };
     let Problem { code, message, advice, wait } = explain(texts, &situation);
-    let advice: Vec<Value> = repair::advise(texts, delivery, tried.unwrap_or_default(), advice)
-        .into_iter()
-        .map(|advice| json!({"code": advice.code, "text": advice.text, "link": advice.link, "patch": advice.patch}))
-        .collect();
+    let advice = advised(repair::advise(texts, delivery, tried.unwrap_or_default(), advice));
     let size = failure.size.map(|(size, limit)| json!({"bytes": size, "limit": (limit > 0).then_some(limit)}));
     // As every BAD_EMAIL, it names the part of the email.
     let fault = json!({"key": "document.path", "code": failure.ending.reason(), "message": message});
@@ -209,6 +207,35 @@ fn failed(
         .with_some("certificate", failure.certificate.as_deref().map(certificate))
         .with_some("size", size)
         .with_some("wait_seconds", wait.map(|wait| wait.seconds))
+}
+
+/// A sign-in that came to nothing.
+pub fn of_sign_in(texts: &Texts, provider: &Provider, failure: &Failure, host: &str, username: &str) -> Answer {
+    let situation = Situation {
+        failure,
+        step: Some(Step::SignIn),
+        host,
+        port: 443,
+        security: "tls",
+        username,
+        auth: "oauth2",
+        sender: username,
+        provider: Some(provider),
+        proxy: None,
+        refused: None,
+    };
+    let Problem { code, message, advice, .. } = explain(texts, &situation);
+    Answer::new(status_of(failure.ending), failure.ending.reason(), message)
+        .with("problem", code)
+        .with("step", Step::SignIn.code())
+        .with("advice", advised(advice))
+        .with_some("detail", failure.detail.clone())
+        .with_some("certificate", failure.certificate.as_deref().map(certificate))
+}
+
+fn advised(advice: Vec<Advice>) -> Vec<Value> {
+    let told = |it: Advice| json!({"code": it.code, "text": it.text, "link": it.link, "patch": it.patch});
+    advice.into_iter().map(told).collect()
 }
 
 fn situation<'s>(

@@ -19,6 +19,7 @@ use crate::transport::{Ending, Failure, Journal, Network, Step};
 use crate::transport::{http, smtp};
 
 use super::delivery::Delivery;
+use super::sign_in::Authorizer;
 use super::worker::Worker;
 use super::{Account, fault, repair, report, saved, token};
 
@@ -43,10 +44,11 @@ pub fn document(
     let email = Email::from_json(json, document).map_err(|others| faults.extend(others)).ok();
     let Some(email) = email.filter(|_| faults.is_empty()) else { return Err(refuse(&faults)) };
     let mut settings = account.settings(&texts)?.as_ref().clone();
-    token::authorize(&mut settings, token).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
+    let authorizer = token::authorize(account, &mut settings, token)
+        .map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     let total = email.total.or(account.network.deadlines.total);
     let delivery = Delivery::new(settings, email).map_err(|fault| refuse(&[fault]))?;
-    Ok(start(account, Work { texts, delivery, total, tested: None, has_transcript: false }))
+    Ok(start(account, Work { texts, delivery, authorizer, total, tested: None, has_transcript: false }))
 }
 
 pub fn test(account: &Account, mut json: Value) -> Result<Reply, Answer> {
@@ -75,7 +77,8 @@ pub fn test(account: &Account, mut json: Value) -> Result<Reply, Answer> {
             account.checked(&texts, &values, saved.as_deref().map(saved::stored).as_ref(), Purpose::Test)?
         }
     };
-    token::authorize(&mut settings, token).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
+    let authorizer = token::authorize(account, &mut settings, token)
+        .map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     // A test is for the one who makes it: the archive gets no copy.
     settings.copy_to.clear();
     let recipient = match (to, &settings.route) {
@@ -91,7 +94,7 @@ pub fn test(account: &Account, mut json: Value) -> Result<Reply, Answer> {
         Delivery::new(settings, email).map_err(|fault| fault::refuse(&texts, &[fault], Status::BadSettings))?;
     let total = Some(total.unwrap_or(account.network.deadlines.test));
     let tested = Some(recipient.address.as_str().to_owned());
-    Ok(start(account, Work { texts, delivery, total, tested, has_transcript }))
+    Ok(start(account, Work { texts, delivery, authorizer, total, tested, has_transcript }))
 }
 
 fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
@@ -108,6 +111,8 @@ fn one_mailbox(text: &str, faults: &mut Faults) -> Option<Mailbox> {
 struct Work {
     texts: Arc<Texts>,
     delivery: Delivery,
+    /// Gets the token to log in with, where the account signed in.
+    authorizer: Option<Authorizer>,
     total: Option<Duration>,
     /// The recipient of a test.
     tested: Option<String>,
@@ -162,7 +167,7 @@ struct Words {
 
 async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
     let Words { providers, steps } = words;
-    let Work { texts, delivery, total, tested, has_transcript } = work;
+    let Work { texts, mut delivery, authorizer, total, tested, has_transcript } = work;
     let job = Rc::new(job);
     let listener = {
         let job = Rc::clone(&job);
@@ -178,7 +183,13 @@ async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
     // The work is looked at first: a verdict that is here counts, though the host gave up in the same moment.
     let ended = tokio::select! {
         biased;
-        ended = deliver(&network, &delivery, tested.is_some(), &journal) => ended,
+        ended = async {
+            if let Some(authorizer) = &authorizer {
+                let token = authorizer.token(&network, &journal).await?;
+                delivery.authorize(&authorizer.user, token);
+            }
+            deliver(&network, &delivery, tested.is_some(), &journal).await
+        } => ended,
         () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
         () = overdue(total) => Err(cut_short(&journal, Ending::OutOfTime)),
     };

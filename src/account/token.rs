@@ -1,10 +1,13 @@
-//! The access token of a piece of work: the one that the host gives with it.
+//! The access token of a piece of work: the one that the host gives with it, or the one of the account's sign-in.
 
 use serde_json::Value;
 
 use crate::form::Settings;
 use crate::input::{Fault, Faults};
 use crate::secret::Secret;
+
+use super::Account;
+use super::sign_in::{Authorizer, authorizer};
 
 /// Some are thousands of letters long; the longest with which a login still fits into its lines.
 const LONGEST: usize = 8000;
@@ -28,12 +31,16 @@ pub fn given(json: &mut Value, faults: &mut Faults) -> Option<Secret> {
     Some(token)
 }
 
-/// Settings with a sign-in get the token; others have no use for one, which is not passed over.
-pub fn authorize(settings: &mut Settings, token: Option<Secret>) -> Result<(), Fault> {
+/// Settings with a sign-in get the token, or who gets one; others have no use for one, which is not passed over.
+pub fn authorize(
+    account: &Account,
+    settings: &mut Settings,
+    token: Option<Secret>,
+) -> Result<Option<Authorizer>, Fault> {
     if let Some(token) = token
         && !settings.authorize(token)
     {
         return Err(Fault::program("access_token", "access_token_unused"));
     }
-    if settings.needs_token() { Err(Fault::input("auth", "not_signed_in")) } else { Ok(()) }
+    settings.needs_token().then(|| authorizer(account, settings)).transpose()
 }

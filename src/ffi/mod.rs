@@ -191,6 +191,47 @@ pub unsafe extern "C" fn mailbutton_button(
     })
 }
 
+/// Begins to sign in with the provider of the settings (OAuth 2.0), and tells what to show: the address of a page to open in
+/// the browser (`url`), and for a device its `code`. mailbutton_sign_in_finish then waits for the end.
+///
+/// `sign_in_json` may be NULL: the saved settings are meant, and the browser of this computer. {"settings": {...}} are values
+/// that are not saved yet; {"flow": "browser", "redirect", "device" or "client_credentials"} says how. The reply is ready at
+/// once, but for "device" and "client_credentials", which ask the provider; the last one needs no person and no second call.
+/// The program's own client id stands in the options of mailbutton_open (`oauth`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailbutton_sign_in(
+    account: Option<&mailbutton_account>,
+    sign_in_json: *const c_char,
+) -> Box<mailbutton_reply> {
+    begin(account, |account, arguments| {
+        // SAFETY: header rule 2.
+        Ok(account.sign_in(unsafe { arguments.text("sign_in_json", sign_in_json) }?))
+    })
+}
+
+/// Waits for the end of a sign-in, and saves it with the settings that it was begun with. Starts at once and runs in the
+/// background.
+///
+/// `finish_json` names the sign-in, {"sign_in": "..."}, as its beginning did; for the flow "redirect" it has the whole
+/// address besides to which the provider sent the browser, {"url": "..."}. A sign-in can be finished once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailbutton_sign_in_finish(
+    account: Option<&mailbutton_account>,
+    finish_json: *const c_char,
+) -> Box<mailbutton_reply> {
+    begin(account, |account, arguments| {
+        // SAFETY: header rule 2.
+        Ok(account.finish_sign_in(unsafe { arguments.needed("finish_json", finish_json) }?))
+    })
+}
+
+/// Forgets the sign-in of the saved settings at once, and asks the provider in the background to do the same (`revoked`).
+/// The other settings stay.
+#[unsafe(no_mangle)]
+pub extern "C" fn mailbutton_sign_out(account: Option<&mailbutton_account>) -> Box<mailbutton_reply> {
+    begin(account, |account, _| Ok(account.sign_out()))
+}
+
 /// Looks at an email before it is sent, and sends nothing: what is probably not meant, such as a mistyped address or a
 /// placeholder that nobody filled in, comes as `warnings`, some of them with a proposal. Ready at once, and offline.
 ///

@@ -16,7 +16,7 @@ use crate::transport::{Fingerprint, Trust};
 use super::fields::{FIELDS, Field, Kind};
 use super::provider::{of_server, sends_instead};
 use super::server_name;
-use super::settings::{Belonging, Route, Settings, Stored};
+use super::settings::{Belonging, Route, SIGN_IN, Settings, Stored};
 use super::values::Values;
 
 /// Longer than any real one, and short enough for a header.
@@ -70,8 +70,13 @@ pub fn belonging(values: &Values) -> Belonging {
         Some(format!("{host} {port} {:?} {}", security(values, port), values.text("username")))
     };
     let http = || server_name::url("http_server", values.text("http_server")).ok().map(String::from);
+    let sign_in = || {
+        let host = server_name::host("smtp_host", values.text("smtp_host")).ok()?;
+        Some(format!("{host} {}", values.text("username")))
+    };
     let is_http = values.text("protocol") == "http";
     Belonging {
+        sign_in: if is_http || !has_token(values) { String::new() } else { sign_in().unwrap_or_default() },
         password: if is_http { String::new() } else { smtp().unwrap_or_default() },
         token: if is_http { http().unwrap_or_default() } else { String::new() },
     }
@@ -165,7 +170,15 @@ impl Checker<'_> {
                 Err(fault) => self.faults.push(fault),
             }
         }
+        secrets.extend(self.sign_in(stored));
         secrets
+    }
+
+    /// The stored one, if it is of this server and user.
+    fn sign_in(&self, stored: Option<&Stored>) -> Option<(String, Secret)> {
+        let stored = stored.filter(|stored| stored.belongs_to.sign_in == belonging(self.values).sign_in)?;
+        let secret = stored.secrets.get(SIGN_IN).filter(|_| !stored.belongs_to.sign_in.is_empty())?;
+        Some((SIGN_IN.to_owned(), secret.clone()))
     }
 
     fn stored_secret(&self, field: &Field, stored: Option<&Stored>) -> Result<Option<Secret>, Fault> {
@@ -241,6 +254,7 @@ impl Checker<'_> {
             copy_to: parts.copy_to.into_iter().map(|mailbox| mailbox.address).collect(),
             reply_to: parts.reply_to,
             route,
+            is_signed_in: secrets.contains_key(SIGN_IN),
         })
     }
 }

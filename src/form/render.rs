@@ -9,7 +9,7 @@ use super::check::{Checked, Purpose, check};
 use super::fields::{FIELDS, Field, Kind};
 use super::provider;
 use super::schema::Schemas;
-use super::settings::Stored;
+use super::settings::{SIGN_IN, Stored};
 use super::values::Values;
 
 /// What the form is shown with.
@@ -17,6 +17,8 @@ pub struct Sheet<'s> {
     pub values: &'s Values,
     pub stored: Option<&'s Stored>,
     pub providers: &'s Providers,
+    /// The host's program is registered with this provider.
+    pub is_registered: &'s dyn Fn(&Provider) -> bool,
 }
 
 pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
@@ -33,8 +35,37 @@ pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
     form.insert("buttons".to_owned(), buttons.into());
     form.insert("provider".to_owned(), provider.map(|it| provider::render(texts, it)).into());
     form.insert("proposal".to_owned(), provider.map(|it| provider::proposal(texts, it, sheet.values)).into());
+    form.insert("sign_in".to_owned(), sign_in(texts, sheet, &saving));
     schemas.add_to(&mut form);
     Value::Object(form)
+}
+
+/// Of settings that log in with a token: who is signed in, and the buttons for it. `null` of others.
+fn sign_in(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked<'_>) -> Value {
+    let username = sheet.values.text("username");
+    if sheet.values.text("protocol") != "smtp" || sheet.values.text("auth") != "oauth2" {
+        return Value::Null;
+    }
+    let is_signed_in = checked.secrets.contains_key(SIGN_IN);
+    let offered = checked.provider.filter(|provider| provider.oauth.is_some());
+    let why_not = match offered {
+        None => Some(Fault::input("smtp_host", "no_sign_in_here")),
+        Some(provider) if (sheet.is_registered)(provider) => None,
+        Some(provider) => Some(Fault::input("auth", "no_client").with("provider", &provider.name)),
+    };
+    let mut sign_in = button(texts, "sign_in", &checked.faults);
+    if let (Some(why_not), Some(members)) = (why_not, sign_in.as_object_mut()) {
+        members.insert("enabled".to_owned(), false.into());
+        members.insert("why_not".to_owned(), message(texts, &why_not));
+    }
+    let sign_out = json!({
+        "key": "sign_out", "label": texts.get("button-sign_out"), "enabled": is_signed_in, "why_not": null,
+    });
+    json!({
+        "signed_in": is_signed_in,
+        "account": if is_signed_in { Value::from(username) } else { Value::Null },
+        "buttons": [sign_in, sign_out],
+    })
 }
 
 fn button(texts: &Texts, key: &str, faults: &Faults) -> Value {

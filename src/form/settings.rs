@@ -15,6 +15,8 @@ pub struct Settings {
     pub copy_to: Vec<Address>,
     pub reply_to: Vec<Mailbox>,
     pub route: Route,
+    /// There is a sign-in for this server and user in the store.
+    pub is_signed_in: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,4 +57,8 @@ pub struct Stored {
 pub struct Belonging {
     pub password: String,
     pub token: String,
+    pub sign_in: String,
 }
+
+/// Among the stored secrets, and no field: what a sign-in gave.
+pub const SIGN_IN: &str = "sign_in";

@@ -4,7 +4,7 @@ use once_cell::race::OnceBox;
 use serde_json::{Value, json};
 
 use super::check::Checked;
-use super::{FIELDS, Purpose, Route, Schemas, Sheet, Stored, Values, belonging, render};
+use super::{FIELDS, Purpose, Route, SIGN_IN, Schemas, Sheet, Stored, Values, belonging, render};
 use crate::guide::{Provider, Providers, Texts};
 use crate::input::Faults;
 use crate::secret::Secret;
@@ -165,6 +165,31 @@ fn a_sign_in_has_no_password_and_a_user() {
 }
 
 #[test]
+fn a_sign_in_stays_with_its_server_and_user() {
+    let with = |changes: Value| {
+        let mut changes = changes;
+        changes["auth"] = changes.get("auth").cloned().unwrap_or("oauth2".into());
+        changes["password"] = Value::Null;
+        smtp(changes)
+    };
+    let mut stored = stored(&with(json!({})));
+    stored.secrets.insert(SIGN_IN.to_owned(), Secret::new("tokens".to_owned()));
+    let is_kept = |changes: Value| check(&with(changes), Some(&stored), Purpose::Save).secrets.contains_key(SIGN_IN);
+    for same in [json!({}), json!({"smtp_port": 465}), json!({"mailbox": "office@example.test", "sender_name": "Ana"})]
+    {
+        assert!(is_kept(same.clone()), "{same}");
+    }
+    for other in
+        [json!({"smtp_host": "mail.example.com"}), json!({"username": "ion@example.test"}), json!({"auth": "password"})]
+    {
+        assert!(!is_kept(other.clone()), "{other}");
+    }
+    // A password that is stored is none.
+    let password = super::tests::stored(&smtp(json!({})));
+    assert!(check(&with(json!({})), Some(&password), Purpose::Save).secrets.is_empty());
+}
+
+#[test]
 fn a_token_goes_out_encrypted_whatever_is_ticked() {
     let clear = |host| {
         let settings =
@@ -320,7 +345,11 @@ fn no_form_ever_holds_a_secret() {
     let values = smtp(json!({"password": "hunter2-typed"}));
     let stored = stored(&smtp(json!({"password": "hunter2-stored"})));
     let schemas = Schemas::new(&texts);
-    let form = render(&texts, &schemas, &Sheet { values: &values, stored: Some(&stored), providers: providers() });
+    let form = render(
+        &texts,
+        &schemas,
+        &Sheet { values: &values, stored: Some(&stored), providers: providers(), is_registered: &|_| true },
+    );
     assert!(!form.to_string().contains("hunter2"));
     let field = |key: &str| form["fields"].as_array().unwrap().iter().find(|it| it["key"] == key).unwrap().clone();
     assert_eq!((&field("password")["has_value"], &field("password")["value"]), (&json!(true), &Value::Null));
@@ -328,7 +357,11 @@ fn no_form_ever_holds_a_secret() {
     assert_eq!(form["fields"].as_array().unwrap().len(), FIELDS.len());
     // A form that was just opened does not complain; its buttons say why they are off.
     let empty = Values::default();
-    let form = render(&texts, &schemas, &Sheet { values: &empty, stored: None, providers: providers() });
+    let form = render(
+        &texts,
+        &schemas,
+        &Sheet { values: &empty, stored: None, providers: providers(), is_registered: &|_| true },
+    );
     assert!(form["fields"].as_array().unwrap().iter().all(|field| field["error"].is_null()), "{form:#}");
     assert_eq!(form["buttons"][1]["enabled"], false);
     assert_eq!(form["buttons"][1]["why_not"]["code"], "fields");
@@ -340,7 +373,11 @@ fn form(json: Value) -> Value {
 
 fn form_of(providers: &Providers, json: Value) -> Value {
     let texts = Texts::new("Ledger");
-    render(&texts, &Schemas::new(&texts), &Sheet { values: &values(json), stored: None, providers })
+    render(
+        &texts,
+        &Schemas::new(&texts),
+        &Sheet { values: &values(json), stored: None, providers, is_registered: &|_| true },
+    )
 }
 
 #[test]

@@ -361,6 +361,7 @@ pub const ENDINGS: &[Ending] = &[
     Ending::LoginNotOffered,
     Ending::LoginUnsupported,
     Ending::LoginRequired,
+    Ending::TokenRefused,
     Ending::HttpUnauthorized,
     Ending::ServerBusy,
     Ending::LoginDeferred,

@@ -10,6 +10,8 @@ use super::spoken::Spoken;
 pub enum Step {
     /// Waiting for one of the connections that an account has at a time, or for as long as the server wants.
     Turn,
+    /// A token is fetched for the login.
+    SignIn,
     Name,
     Connect,
     /// The proxy is asked for the server. The steps before it are then about the proxy's own host.
@@ -26,8 +28,9 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Turn,
+        Self::SignIn,
         Self::Name,
         Self::Connect,
         Self::Proxy,
@@ -45,7 +48,13 @@ impl Step {
     pub fn is_of_the_opening(self) -> bool {
         match self {
             Self::Name | Self::Connect | Self::Proxy | Self::Tls | Self::Greeting | Self::Login => true,
-            Self::Turn | Self::Sender | Self::Recipient | Self::Content | Self::Verdict | Self::Repair => false,
+            Self::Turn
+            | Self::SignIn
+            | Self::Sender
+            | Self::Recipient
+            | Self::Content
+            | Self::Verdict
+            | Self::Repair => false,
         }
     }
 
@@ -53,6 +62,7 @@ impl Step {
     pub fn code(self) -> &'static str {
         match self {
             Self::Turn => "turn",
+            Self::SignIn => "sign_in",
             Self::Name => "name",
             Self::Connect => "connect",
             Self::Proxy => "proxy",
@@ -121,6 +131,8 @@ pub enum Ending {
     LoginUnsupported,
     /// The server wants a login and the settings have none (530).
     LoginRequired,
+    /// The provider of a sign-in gave no token.
+    TokenRefused,
     HttpUnauthorized,
 
     ServerBusy,
@@ -188,6 +200,7 @@ impl Ending {
             Self::LoginNotOffered => "login_not_offered",
             Self::LoginUnsupported => "login_unsupported",
             Self::LoginRequired => "login_required",
+            Self::TokenRefused => "token_refused",
             Self::HttpUnauthorized => "http_unauthorized",
             Self::ServerBusy => "server_busy",
             Self::LoginDeferred => "login_deferred",

@@ -60,7 +60,7 @@ pub async fn send(
     journal: &Journal,
 ) -> Result<Ending, Failure> {
     let redactor = Redactor::new("", relay.token.as_ref());
-    let stream = TokioIo::new(open(relay, network, journal).await?);
+    let stream = TokioIo::new(open(&relay.url, network, journal).await?);
     let (mut relayed, connection) =
         http1::handshake(stream).await.map_err(|error| Failure::new(Ending::Disconnected).detail(error.to_string()))?;
     let (progress, taken) = mpsc::unbounded_channel();
@@ -88,11 +88,11 @@ pub async fn send(
     }
 }
 
-/// A connection with the relay. A document goes where the settings say and nowhere else.
-async fn open(relay: &Relay, network: &Network, journal: &Journal) -> Result<Box<dyn Stream>, Failure> {
-    let host = relay.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = relay.url.port_or_known_default().unwrap_or(443);
-    if relay.url.scheme() != "http" {
+/// A connection with the web server of an address, and with no other.
+pub(super) async fn open(url: &Url, network: &Network, journal: &Journal) -> Result<Box<dyn Stream>, Failure> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(443);
+    if url.scheme() != "http" {
         let Connected { stream, .. } = connect::open(host, port, network, journal).await?;
         let stream = tls::secure(stream, host, Trust::Authorities, network, journal).await?;
         return Ok(Box::new(stream));

@@ -9,6 +9,7 @@ pub mod discovery;
 mod ending;
 pub mod http;
 mod journal;
+pub mod oauth;
 mod proxy;
 mod sasl;
 pub mod smtp;
@@ -49,6 +50,8 @@ pub struct Network {
     hello_name: Option<String>,
     proxy: Option<Proxy>,
     pool: Rc<Pool>,
+    /// Whoever holds it fetches a token, and the others wait for that.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl Network {
@@ -59,12 +62,24 @@ impl Network {
         proxy: Option<Proxy>,
         connections: usize,
     ) -> Self {
-        Self { tls: Tls::new(roots), deadlines, hello_name, proxy, pool: Pool::new(connections) }
+        Self {
+            tls: Tls::new(roots),
+            deadlines,
+            hello_name,
+            proxy,
+            pool: Pool::new(connections),
+            refreshing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The proxy that stands between us and this host.
     fn proxy_for(&self, host: &str) -> Option<&Proxy> {
         self.proxy.as_ref().filter(|proxy| proxy.is_for(host))
+    }
+
+    /// One at a time fetches a token.
+    pub async fn refreshing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.refreshing.lock().await
     }
 
     /// A connection that is not SMTP's.

@@ -19,6 +19,9 @@ for name, result, arguments in (
     ("settings_set", c_void_p, [c_void_p, c_char_p]),
     ("settings_get", c_void_p, [c_void_p]),
     ("settings_clear", c_void_p, [c_void_p]),
+    ("sign_in", c_void_p, [c_void_p, c_char_p]),
+    ("sign_in_finish", c_void_p, [c_void_p, c_char_p]),
+    ("sign_out", c_void_p, [c_void_p]),
     ("button", c_void_p, [c_void_p, c_char_p]),
     ("send_test", c_void_p, [c_void_p, c_char_p]),
     ("check_document", c_void_p, [c_void_p, c_char_p, c_size_t]),
@@ -64,6 +67,15 @@ class Account:
 
     def discover(self, discover):
         return finish(library.mailbutton_discover(self.account, text(discover)))
+
+    def sign_in(self, sign_in=None):
+        return finish(library.mailbutton_sign_in(self.account, text(sign_in)))
+
+    def sign_in_finish(self, sign_in):
+        return finish(library.mailbutton_sign_in_finish(self.account, text(sign_in)))
+
+    def sign_out(self):
+        return finish(library.mailbutton_sign_out(self.account))
 
     def settings_set(self, settings):
         return finish(library.mailbutton_settings_set(self.account, text(settings)))

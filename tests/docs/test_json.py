@@ -43,6 +43,15 @@ def test_the_library_takes_what_goes_in(block, tmp_path, monkeypatch):
     (tmp_path / "statement.pdf").write_bytes(PDF)
     # Nobody listens at the port 1: what fails there was taken, and no email leaves this machine.
     nowhere = {**SETTINGS, "smtp_host": "127.0.0.1", "smtp_port": 1}
+    if call.startswith("sign_in"):
+        with signing_in() as account:
+            reply = getattr(account, call)(given)
+            # The sign-in of the example is nobody's.
+            if call == "sign_in":
+                assert reply["reason"] == "sign_in_begun", reply
+            else:
+                assert [error["code"] for error in reply["errors"]] == ["sign_in_unknown"], reply
+        return
     with Account({"program_name": NAME}) as account:
         if call == "send_test":
             reply = account.send_test({**given, "settings": {**given["settings"], "smtp_host": "127.0.0.1", "smtp_port": 1}})
@@ -72,6 +81,12 @@ def given(mark):
 @contextlib.contextmanager
 def memory():
     with Account({"program_name": NAME}) as account:
+        yield account
+
+
+@contextlib.contextmanager
+def signing_in():
+    with Account({"program_name": NAME, "oauth": {"gmail": {"client_id": "x"}}}) as account:
         yield account
 
 
@@ -148,6 +163,22 @@ def real_check(tmp_path):
         return account.check_document(given("check_document"))
 
 
+def real_sign_in(tmp_path):
+    with signing_in() as account:
+        return account.sign_in(given("sign_in"))
+
+
+def real_form_of_sign_in(tmp_path):
+    with signing_in() as account:
+        return account.form(given("sign_in")["settings"])
+
+
+def real_sign_out(tmp_path):
+    with signing_in() as account:
+        account.settings_set(given("sign_in")["settings"])
+        return account.sign_out()
+
+
 def real_http(tmp_path):
     with relay() as account:
         return account.send_document({"to": "ion@example.com", "idempotency_key": "k"})
@@ -162,6 +193,9 @@ REAL = {
     "settings_get": offline("settings_get"),
     "button": offline("button", "button"),
     "check_document": real_check,
+    "sign_in": real_sign_in,
+    "form, sign-in": real_form_of_sign_in,
+    "sign_out": real_sign_out,
     "send_test, accepted": real_test("accepted"),
     "send_test, login refused": real_test("login_refused", password="wrong"),
     "send_test, wrong encryption": real_test("tls_not_spoken", smtp_security="tls"),

@@ -57,6 +57,7 @@ def open(
     chunking: Optional[Sequence[str]] = None,
     providers: Optional[Sequence[Json]] = None,
     discovery: Union[None, bool, Mapping[str, str]] = None,
+    oauth: Optional[Mapping[str, Json]] = None,
 ) -> Account:
     """Opens an account. `store` is the settings file; without it the settings are kept in memory.
 
@@ -78,6 +79,7 @@ def open(
         "chunking": None if chunking is None else list(chunking),
         "providers": None if providers is None else [dict(row) for row in providers],
         "discovery": dict(discovery) if isinstance(discovery, Mapping) else discovery,
+        "oauth": None if oauth is None else {name: dict(program) for name, program in oauth.items()},
     }
     pointer = _library.AccountPointer()
     given = _encode({name: value for name, value in options.items() if value is not None})
@@ -108,6 +110,33 @@ class Account:
         given = values if locale is None else {**(values or {}), "locale": locale}
         reply = _read(_library.form(self._open(), _encode(given)))
         return reply if "form" in reply else checked(reply)
+
+    def start_sign_in(
+        self, settings: Optional[Json] = None, *, flow: Optional[str] = None, redirect_uri: Optional[str] = None
+    ) -> Job:
+        """Begins to sign in; only the flows `device` and `client_credentials` take a moment."""
+        return Job(_library.sign_in(self._open(), _given(settings=settings, flow=flow, redirect_uri=redirect_uri)))
+
+    def sign_in(
+        self, settings: Optional[Json] = None, *, flow: Optional[str] = None, redirect_uri: Optional[str] = None
+    ) -> Reply:
+        """Begins to sign in with the provider: `url` is to be opened, and `sign_in` goes to `finish_sign_in`."""
+        with self.start_sign_in(settings, flow=flow, redirect_uri=redirect_uri) as job:
+            return job.result()
+
+    def start_finish_sign_in(self, sign_in: str, url: Optional[str] = None, *, total_ms: Optional[int] = None) -> Job:
+        """Begins to wait for the end of a sign-in."""
+        return Job(_library.sign_in_finish(self._open(), _given(sign_in=sign_in, url=url, total_ms=total_ms)))
+
+    def finish_sign_in(self, sign_in: str, url: Optional[str] = None, *, total_ms: Optional[int] = None) -> Reply:
+        """Waits for the end of a sign-in and saves it. `url` is the address of the callback, for the flow `redirect`."""
+        with self.start_finish_sign_in(sign_in, url, total_ms=total_ms) as job:
+            return job.result()
+
+    def sign_out(self) -> Reply:
+        """Forgets the sign-in, here and at the provider."""
+        with Job(_library.sign_out(self._open())) as job:
+            return job.result()
 
     def start_discover(
         self, email_address: str, *, total_ms: Optional[int] = None, locale: Optional[str] = None
@@ -429,6 +458,10 @@ def _read(pointer: _library.ReplyPointer) -> Reply:
 
 def _encode(value: Optional[Json]) -> Optional[bytes]:
     return None if value is None else json.dumps(value, default=_plain).encode("ascii")
+
+
+def _given(**members: Any) -> bytes:
+    return _encode({name: value for name, value in members.items() if value is not None})
 
 
 def _with_file(email: Json, path: Path) -> Optional[bytes]:

@@ -151,7 +151,11 @@ impl Made {
         Self {
             failure,
             step: value(Fact::Step).and_then(|code| Step::ALL.into_iter().find(|step| step.code() == code)),
-            host: host(value(Fact::Provider), value(Fact::AppPassword)),
+            // Nobody signs in where no provider is known.
+            host: host(
+                value(Fact::Provider).or((ending == Ending::TokenRefused).then_some("known")),
+                value(Fact::AppPassword),
+            ),
             port: value(Fact::Port).map_or(587, |port| port.parse().unwrap()),
             security: if is_http { String::new() } else { value(Fact::Security).unwrap_or(usual).to_owned() },
             username: match value(Fact::Username) {
@@ -265,7 +269,8 @@ fn variants(made: &Made) -> Vec<Made> {
             [("ana", ""), ("", ""), ("ana@example.test", ""), ("ana", "mail.example.test"), ("ana", "imap.gmail.com")]
         {
             // A sign-in is somebody's.
-            let username = if made.auth == "oauth2" && username.is_empty() { "ana" } else { username };
+            let is_signing_in = made.auth == "oauth2" || made.failure.ending == Ending::TokenRefused;
+            let username = if is_signing_in && username.is_empty() { "ana" } else { username };
             for (port, security) in [(0, ""), (465, "tls"), (2600, "tls")] {
                 let mut failure = made.failure.clone();
                 if let Some(server) = &mut failure.server {
@@ -273,6 +278,7 @@ fn variants(made: &Made) -> Vec<Made> {
                 }
                 let text = |given: &str, own: &String| if given.is_empty() { own.clone() } else { given.to_owned() };
                 let port = if port == 0 { made.port } else { port };
+                let host = if failure.ending == Ending::TokenRefused { "" } else { host };
                 let (host, security) = (text(host, &made.host), text(security, &made.security));
                 variants.push(Made { failure, host, port, security, username, ..*made });
             }

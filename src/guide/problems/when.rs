@@ -52,7 +52,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    pub const ALL: [(&'static str, Self); 21] = [
+    pub const ALL: [(&'static str, Self); 22] = [
         ("reason", Self::Reason),
         ("step", Self::Step),
         ("protocol", Self::Protocol),

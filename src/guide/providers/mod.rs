@@ -13,6 +13,7 @@ use once_cell::race::OnceBox;
 use serde_json::Value;
 
 use crate::input::{Faults, Object};
+use crate::transport::oauth::Endpoints;
 use crate::transport::smtp::Security;
 
 const DATA: &str = include_str!("../providers.json");
@@ -39,6 +40,8 @@ pub struct Provider {
     /// The provider's own help.
     pub help: Option<String>,
     pub limits: Limits,
+    /// Where its sign-in is.
+    pub oauth: Option<Endpoints>,
     /// It is known to do CHUNKING and BINARYMIME well.
     pub chunks_well: bool,
     /// The texts of its own steps are `steps-<steps_as>-1` and so on; without steps it has those of its rule.

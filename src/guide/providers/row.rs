@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use serde_json::Value;
+use url::{Host, Url};
 
 use crate::input::{Fault, Faults, Object};
+use crate::transport::oauth::Endpoints;
 use crate::transport::smtp::Security;
 
 use super::super::link::page;
@@ -22,6 +24,7 @@ pub fn read(mut row: Object, faults: &mut Faults) -> Option<Provider> {
     let rules = AppPassword::ALL.map(AppPassword::code);
     let rule = choice(&mut row, "app_password", &rules, faults);
     let provider = Provider {
+        oauth: oauth(&mut row, faults),
         domains: names(&mut row, "domains", faults),
         mx: names(&mut row, "mx", faults),
         servers: servers(&mut row, faults),
@@ -38,7 +41,6 @@ pub fn read(mut row: Object, faults: &mut Faults) -> Option<Provider> {
         id: id.unwrap_or_default(),
         name: name.unwrap_or_default(),
     };
-    oauth(&mut row, faults);
     provenance(&mut row, faults);
     row.end(faults);
     let is_whole = !provider.id.is_empty() && !provider.name.is_empty();
@@ -209,17 +211,38 @@ fn links(row: &mut Object, key: &'static str, faults: &mut Faults) -> Vec<Option
     links
 }
 
-/// Facts for signing in with OAuth 2.0, which nothing here does: their form is checked, so that rows stay right.
-fn oauth(row: &mut Object, faults: &mut Faults) {
-    let Some(mut object) = row.object("oauth", faults) else { return };
-    for key in
-        ["issuer", "authorization_endpoint", "token_endpoint", "device_authorization_endpoint", "revocation_endpoint"]
-    {
-        link(&mut object, key, faults);
-    }
-    texts(&mut object, "scopes", faults);
+/// `None` where nobody could sign in with what is there.
+fn oauth(row: &mut Object, faults: &mut Faults) -> Option<Endpoints> {
+    let mut object = row.object("oauth", faults)?;
+    let mut url = |key| endpoint(&mut object, key, faults);
+    let authorization = url("authorization_endpoint");
+    let (token, device) = (url("token_endpoint"), url("device_authorization_endpoint"));
+    let (revocation, issuer) = (url("revocation_endpoint"), url("issuer"));
+    let scopes = texts(&mut object, "scopes", faults).into_iter().map(|(_, scope)| scope).collect();
     texts(&mut object, "sasl", faults);
+    let given = object.object("parameters", faults).map(Object::into_members).unwrap_or_default();
+    let parameters = given.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
     object.end(faults);
+    // Issuers are compared as they are written; a path that is empty is written without its slash.
+    let issuer = issuer.map(|issuer| issuer.as_str().trim_end_matches('/').to_owned());
+    Some(Endpoints { issuer, authorization, token: token?, device, revocation, scopes, parameters })
+}
+
+/// Secrets go there: encrypted, or no further than this machine.
+fn endpoint(object: &mut Object, key: &'static str, faults: &mut Faults) -> Option<Url> {
+    let text = object.text(key, faults)?;
+    let is_loopback = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let url =
+        Url::parse(&text).ok().filter(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)));
+    if url.is_none() {
+        faults.push(Fault::program(object.place_of(key), "link_invalid"));
+    }
+    url
 }
 
 /// Where the facts are from, and the day when they were looked at: for whoever keeps the rows.
