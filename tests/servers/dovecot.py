@@ -78,7 +78,7 @@ introspection_url = {url}
 introspection_mode = post
 active_attribute = active
 active_value = true
-username_attribute = username
+username_attribute = {attribute}
 """
 
 
@@ -137,13 +137,16 @@ class Dovecot(ProcessServer):
         mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"),
         scheme="PLAIN.HEX",
         tokens=None,
+        introspection=None,
         **options,
     ):
-        """`scheme` is how the password is stored, as `doveadm pw` names it; `tokens` gives access tokens their users."""
+        """`scheme` is how the password is stored, as `doveadm pw` names it; `tokens` gives access tokens their users,
+        and `introspection` is the address of a real provider that knows them."""
         super().__init__(**options)
         self.mechanisms = mechanisms
         self.scheme = scheme
         self.tokens = tokens
+        self.introspection = introspection
         self._introspection = None
         self.relay = relay
         self.own_relay = relay is None
@@ -185,9 +188,11 @@ class Dovecot(ProcessServer):
         for name in ("home", "mail"):
             give(self.folder / name, nobody)
         (self.folder / "users").write_text(f"{self.user}:{self._stored_password()}\n")
-        if self._introspection is not None:
+        own = self._introspection
+        url, attribute = (own.url, "username") if own is not None else (self.introspection, "sub")
+        if url is not None:
             tokens = self.folder / "tokens.conf"
-            tokens.write_text(INTROSPECTION.format(url=self._introspection.url))
+            tokens.write_text(INTROSPECTION.format(url=url, attribute=attribute))
         config = self.folder / "dovecot.conf"
         config.write_text(self._config(nobody))
         return [PROGRAM, "-F", "-c", config]
@@ -207,7 +212,7 @@ class Dovecot(ProcessServer):
             certificate=self.identity.certificate,
             key=self.identity.key,
             mechanisms=" ".join(mechanisms).lower(),
-            tokens="" if self._introspection is None else TOKENS.format(folder=self.folder),
+            tokens=TOKENS.format(folder=self.folder) if (self.folder / "tokens.conf").exists() else "",
             tls="no" if self.wrong == "no_tls" else "required",
             uid=nobody.pw_uid,
             gid=nobody.pw_gid,
