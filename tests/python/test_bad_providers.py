@@ -1,0 +1,367 @@
+"""Providers that answer as they should not, and what becomes of the sign-in; and many sends on one expired token."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import mailbutton
+import pytest
+from servers import SERVERS
+from support import LONG, PDF, ROOT, email
+
+CALLBACK = "https://books.example.test/callback"
+GOOD = {"access_token": "access-1", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "refresh-1"}
+
+
+class Provider:
+    """A token endpoint that answers with what `answers` gives for each request: status, headers and body."""
+
+    def __init__(self, answers):
+        self.requests = []
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                request = {name: value[0] for name, value in form.items()}
+                provider.requests.append(request)
+                status, headers, body = answers(request)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                try:
+                    self.wfile.write(body)
+                except OSError:
+                    # Nobody reads on; that may be what is tested.
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def row(self, port=587, **oauth):
+        return {
+            "id": "orchard", "name": "Orchard Mail", "servers": [{"host": "localhost", "port": port, "security": "starttls"}],
+            "oauth": {
+                "issuer": self.url, "authorization_endpoint": f"{self.url}/auth",
+                "token_endpoint": f"{self.url}/token", "scopes": ["send"], **oauth,
+            },
+        }
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def as_json(value, status=200):
+    return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+
+def opened(provider, port=587, **options):
+    return mailbutton.open(
+        providers=[provider.row(port)], oauth={"orchard": {"client_id": "books"}}, program_name="Books",
+        **{"deadlines": {"command_ms": 700}, **options},
+    )
+
+
+def settings(port=587):
+    return {
+        "smtp_host": "localhost", "smtp_port": port, "smtp_security": "starttls", "auth": "oauth2",
+        "username": "ana@example.test",
+    }
+
+
+def begin(account, port=587):
+    begun = account.sign_in(settings(port), flow="redirect", redirect_uri=CALLBACK)
+    return begun["sign_in"], parse_qs(urlsplit(begun["url"]).query)
+
+
+def callback(**parameters):
+    return f"{CALLBACK}?{urlencode(parameters)}"
+
+
+def sign_in(account, port=587):
+    name, page = begin(account, port)
+    return account.finish_sign_in(name, callback(code="code-1", state=page["state"][0]))
+
+
+def test_the_request_is_as_the_rfcs_want_it():
+    with Provider(lambda request: as_json(GOOD)) as provider, opened(provider) as account:
+        name, page = begin(account)
+        assert page["code_challenge_method"] == ["S256"] and page["response_type"] == ["code"]
+        assert page["login_hint"] == ["ana@example.test"] and len(page["state"][0]) == 43
+        account.finish_sign_in(name, callback(code="code-1", state=page["state"][0], iss=provider.url))
+        (request,) = provider.requests
+        assert (request["grant_type"], request["code"], request["redirect_uri"]) == ("authorization_code", "code-1", CALLBACK)
+        assert len(request["code_verifier"]) == 43 and request["client_id"] == "books"
+
+
+PAGE = b"<html><title>access-1 refresh-1</title></html>"
+BAD = {
+    "html": (lambda _: (200, {"Content-Type": "text/html"}, PAGE), "UNREACHABLE", "bad_reply"),
+    "html that is said to be json": (lambda _: (200, {"Content-Type": "application/json"}, PAGE), "UNREACHABLE", "bad_reply"),
+    "huge": (lambda _: as_json({**GOOD, "access_token": "x" * 10_000_000}), "UNREACHABLE", "bad_reply"),
+    "no token": (lambda _: as_json({"token_type": "Bearer"}), "UNREACHABLE", "bad_reply"),
+    "mac token": (lambda _: as_json({**GOOD, "token_type": "mac"}), "UNREACHABLE", "bad_reply"),
+    "line break": (lambda _: as_json({**GOOD, "access_token": "a\r\nb"}), "UNREACHABLE", "bad_reply"),
+    "empty": (lambda _: (200, {}, b""), "UNREACHABLE", "bad_reply"),
+    "redirect": (lambda _: (302, {"Location": "https://evil.example/"}, b""), "UNREACHABLE", "bad_reply"),
+    "silent": (lambda _: time.sleep(3) or as_json(GOOD), "UNREACHABLE", "timed_out"),
+    "broken": (lambda _: (500, {"Content-Type": "text/plain"}, b"oops"), "UNREACHABLE", "bad_reply"),
+    **{
+        error: (lambda _, error=error: as_json({"error": error, "error_description": "no code-1"}, 400), "LOGIN_REFUSED", "token_refused")
+        for error in ("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope")
+    },
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_answer_is_no_sign_in(name):
+    answer, status, reason = BAD[name]
+    with Provider(answer) as provider, opened(provider) as account:
+        with pytest.raises(mailbutton.Error) as caught:
+            sign_in(account)
+        reply = caught.value.reply
+        assert (reply["status_name"], reply["reason"], reply["step"]) == (status, reason, "sign_in"), reply
+        whole = json.dumps(reply)
+        assert all(secret not in whole for secret in ("access-1", "refresh-1", "code-1")), reply
+        assert reply["advice"]
+        assert account.settings_get()["configured"] is False
+        assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        ({"iss": "https://other.example"}, "bad_reply"),
+        ({"error": "access_denied", "code": ""}, "sign_in_denied"),
+        ({"error": "server_error", "error_description": "AADSTS90094: admin"}, "sign_in_needs_admin"),
+        ({"code": ""}, "bad_reply"),
+    ],
+)
+def test_an_answer_in_the_browser_that_is_none(change, problem):
+    with Provider(lambda _: as_json(GOOD)) as provider, opened(provider) as account:
+        name, page = begin(account)
+        with pytest.raises(mailbutton.Error) as caught:
+            account.finish_sign_in(name, callback(**{"code": "code-1", "state": page["state"][0], **change}))
+        assert caught.value.reply["problem"] == problem
+        # The code of one provider goes to no other.
+        assert provider.requests == []
+
+
+def test_two_sign_ins_at_once_do_not_mix():
+    with Provider(lambda _: as_json(GOOD)) as provider, opened(provider) as account:
+        (one, page), (other, other_page) = begin(account), begin(account)
+        with pytest.raises(mailbutton.BadCall):
+            account.finish_sign_in(one, callback(code="c", state=other_page["state"][0]))
+        assert account.finish_sign_in(other, callback(code="c", state=other_page["state"][0]))["reason"] == "signed_in"
+        assert account.finish_sign_in(one, callback(code="c", state=page["state"][0]))["reason"] == "signed_in"
+
+
+def test_a_code_is_taken_once():
+    with Provider(lambda _: as_json(GOOD)) as provider, opened(provider) as account:
+        name, page = begin(account)
+        url = callback(code="c", state=page["state"][0])
+        with ThreadPoolExecutor(8) as pool:
+            ended = list(pool.map(lambda _: outcome(account, name, url), range(8)))
+        assert sorted(ended) == ["BadCall"] * 7 + ["signed_in"]
+        assert len(provider.requests) == 1
+
+
+def outcome(account, name, url):
+    try:
+        return account.finish_sign_in(name, url)["reason"]
+    except mailbutton.Error as failed:
+        return type(failed).__name__
+
+
+def test_http_beyond_this_machine_is_refused():
+    for address in ("http://login.example/token", "ftp://127.0.0.1/", "http://127.0.0.1.example/"):
+        row = {"id": "a", "name": "A", "oauth": {"token_endpoint": address}}
+        with pytest.raises(mailbutton.BadCall) as caught:
+            mailbutton.open(providers=[row])
+        assert caught.value.reply["errors"][0]["key"] == "providers[0].oauth.token_endpoint"
+
+
+def mail_server(certificates, tokens):
+    missing = SERVERS["dovecot"].missing()
+    if missing:
+        pytest.skip(f"dovecot cannot run here, missing: {', '.join(missing)}")
+    return SERVERS["dovecot"](mechanisms=("PLAIN", "XOAUTH2"), tokens=tokens, certificates=certificates)
+
+
+class Rotating:
+    """Each refresh token is good once, and gives the next."""
+
+    def __init__(self, first_life=1):
+        self.number = 1
+        self.first_life = first_life
+        self.refreshed = 0
+
+    def __call__(self, request):
+        if request["grant_type"] == "refresh_token":
+            if request["refresh_token"] != f"refresh-{self.number}":
+                return as_json({"error": "invalid_grant"}, 400)
+            self.number += 1
+            self.refreshed += 1
+            time.sleep(0.2)
+        life = self.first_life if self.number == 1 else 3600
+        return as_json({
+            "access_token": f"access-{self.number}", "token_type": "Bearer", "expires_in": life,
+            "refresh_token": f"refresh-{self.number}",
+        })
+
+
+def test_sixty_four_emails_with_an_expired_token_renew_it_once(certificates, tmp_path):
+    answers = Rotating()
+    tokens = {"access-2": "ana@example.test"}
+    with mail_server(certificates, tokens) as server, Provider(answers) as provider, opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file, store=tmp_path / "settings", deadlines=None
+    ) as account:
+        sign_in(account, server.port_starttls)
+        jobs = [account.start_document(email(subject=f"Invoice {at}"), PDF) for at in range(64)]
+        assert {job.result()["reason"] for job in jobs} == {"accepted"}
+        assert answers.refreshed == 1
+        assert len(server.wait_for_messages(64)) == 64
+
+
+def test_an_email_that_is_cancelled_takes_no_rotated_token_along(certificates):
+    asked, rotating = threading.Event(), Rotating()
+
+    def answers(request):
+        if request["grant_type"] == "refresh_token":
+            asked.set()
+        return rotating(request)
+
+    with mail_server(certificates, {"access-2": "ana@example.test"}) as server, Provider(answers) as provider, opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file
+    ) as account:
+        sign_in(account, server.port_starttls)
+        with account.start_document(email(), PDF) as job:
+            assert asked.wait(LONG)
+            job.cancel()
+            with pytest.raises(mailbutton.Canceled):
+                job.result()
+        assert account.send_document(email(), PDF)["reason"] == "accepted"
+        assert rotating.refreshed == 1
+
+
+def test_a_refused_refresh_says_to_sign_in_again(certificates):
+    answers = Rotating()
+    with Provider(answers) as provider, opened(provider) as account:
+        sign_in(account)
+        answers.number = 7
+        for _ in range(2):
+            with pytest.raises(mailbutton.LoginRefused) as caught:
+                account.send_document(email(), PDF)
+            reply = caught.value.reply
+            assert (reply["problem"], reply["step"]) == ("sign_in_expired", "sign_in")
+            assert [advice["code"] for advice in reply["advice"]] == ["sign_in_again"]
+
+
+CHILD = """
+import json, os, sys
+import mailbutton
+options, settings = json.loads(sys.argv[1]), sys.argv[2]
+print(os.getpid(), flush=True)
+sys.stdin.readline()
+with mailbutton.open(settings, **options) as account:
+    account.send_document({"to": "bogdan@example.test", "subject": "x"}, b"%PDF-1.4")
+"""
+
+
+def test_a_process_that_dies_over_a_rotated_token_leaves_an_account_that_works_or_says_it(certificates, tmp_path):
+    """Killed right after the provider has used up the old token: at every moment the file is whole."""
+    codes = []
+    for delay in (0, 0.001, 0.003, 0.01, 0.03):
+        answers, victim = Rotating(), []
+
+        def answer(request, answers=answers, victim=victim, delay=delay):
+            reply = answers(request)
+            if victim:
+                pid = victim.pop()
+                threading.Timer(delay, os.kill, (pid, signal.SIGKILL)).start()
+            return reply
+
+        path = tmp_path / f"settings-{delay}"
+        with mail_server(certificates, {f"access-{at}": "ana@example.test" for at in range(9)}) as server, Provider(
+            answer
+        ) as provider:
+            port = server.port_starttls
+            with opened(provider, port, ca_file=certificates.ca_file, store=path) as account:
+                sign_in(account, port)
+            options = {
+                "providers": [provider.row(port)], "oauth": {"orchard": {"client_id": "books"}},
+                "ca_file": str(certificates.ca_file),
+            }
+            environment = {**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")}
+            with subprocess.Popen(
+                [sys.executable, "-c", CHILD, json.dumps(options), str(path)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+            ) as child:
+                victim.append(int(child.stdout.readline()))
+                child.stdin.write("\n")
+                child.stdin.flush()
+                codes.append(child.wait(LONG))
+            with opened(provider, port, ca_file=certificates.ca_file, store=path) as account:
+                try:
+                    assert account.send_document(email(), PDF)["reason"] == "accepted"
+                except mailbutton.LoginRefused as refused:
+                    assert refused.reply["problem"] == "sign_in_expired"
+    assert -signal.SIGKILL in codes, codes
+
+
+def test_the_listener_takes_the_right_state_alone(certificates):
+    import urllib.error
+    import urllib.request
+
+    with Provider(lambda _: as_json(GOOD)) as provider, opened(provider) as account:
+        begun = account.sign_in(settings())
+        page = parse_qs(urlsplit(begun["url"]).query)
+        (redirect,) = page["redirect_uri"]
+        assert redirect.startswith("http://127.0.0.1:")
+        with account.start_finish_sign_in(begun["sign_in"]) as job:
+            for wrong in ("", "?code=x", "?code=x&state=wrong", "favicon.ico"):
+                with pytest.raises(urllib.error.HTTPError) as caught:
+                    urllib.request.urlopen(redirect + wrong)
+                with caught.value as answer:
+                    assert (answer.status, answer.read()) == (404, b"")
+            with urllib.request.urlopen(f"{redirect}?code=x&state={page['state'][0]}") as answer:
+                assert answer.headers["Cache-Control"] == "no-store"
+                text = answer.read().decode()
+                assert "src=" not in text and "http" not in text.replace("http-equiv", "")
+            assert job.result()["reason"] == "signed_in"
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(redirect)
+
+
+def test_a_sign_in_that_nobody_finishes_ends():
+    with Provider(lambda _: as_json(GOOD)) as provider, opened(provider) as account:
+        begun = account.sign_in(settings())
+        with pytest.raises(mailbutton.Unreachable) as caught:
+            account.finish_sign_in(begun["sign_in"], total_ms=100)
+        assert caught.value.reply["problem"] == "sign_in_abandoned"
+        begun = account.sign_in(settings())
+        with account.start_finish_sign_in(begun["sign_in"]) as job:
+            job.cancel()
+            with pytest.raises(mailbutton.Canceled):
+                job.result()
