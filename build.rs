@@ -1,5 +1,7 @@
-//! Link arguments that cargo has no words for, and the catalogues of texts as they are embedded.
+//! Link arguments that cargo has no words for, and what is embedded deflated: the catalogues of texts and the table of media
+//! types.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         // A host may unload us while a job runs: the code under the background thread must stay.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
-    embed(Path::new("src/guide/texts"), &PathBuf::from(env::var("OUT_DIR")?))
+    let to = PathBuf::from(env::var("OUT_DIR")?);
+    media_types(&to)?;
+    embed(Path::new("src/guide/texts"), &to)
+}
+
+/// A line for each media type, with the extensions of its files. As the crate's own slices of slices, each extension costs
+/// three relocations and a hundred bytes.
+fn media_types(to: &Path) -> Result<(), Box<dyn Error>> {
+    let mut types = BTreeMap::<&str, Vec<&str>>::new();
+    for extension in mime_guess::get_extensions("*", "*").ok_or("there is no table of media types")? {
+        let media_type = mime_guess::from_ext(extension).first_raw().ok_or("an extension has no media type")?;
+        types.entry(media_type).or_default().push(extension);
+    }
+    let lines: String =
+        types.into_iter().map(|(media_type, extensions)| format!("{media_type} {}\n", extensions.join(" "))).collect();
+    fs::write(to.join("media_types.deflate"), miniz_oxide::deflate::compress_to_vec(lines.as_bytes(), LEVEL))?;
+    Ok(())
 }
 
 /// Each catalogue without its comments and deflated, which makes it a quarter; and the list of them, so that a language is

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    Data, FileOnDisk, MAX_FAULTS, disk,
+    Data, FileOnDisk, MAX_FAULTS, disk, media_types,
     text::{check_file_name, check_header_text, shown},
 };
 use crate::input::{Blame, Fault, Faults, Object};
@@ -153,7 +153,7 @@ fn file_name(
 fn media_type(object: &mut Object, name: Option<&str>, faults: &mut Faults) -> Option<String> {
     const UNKNOWN: &str = "application/octet-stream";
     let Some(given) = object.text("type", faults) else {
-        let guess = name.and_then(|name| mime_guess::from_path(name).first_raw()).unwrap_or(UNKNOWN);
+        let guess = name.and_then(media_types::of_name).unwrap_or(UNKNOWN);
         // An email that is attached (.eml) would be message/rfc822, which must not be base64.
         return Some(if is_composite(guess) { UNKNOWN } else { guess }.to_owned());
     };

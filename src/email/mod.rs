@@ -8,6 +8,7 @@ mod files;
 mod header;
 mod mailbox;
 mod markdown;
+mod media_types;
 mod message;
 mod placeholder;
 mod request;
