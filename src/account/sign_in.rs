@@ -141,7 +141,7 @@ impl Kept {
     }
 
     fn tokens(&self) -> Tokens {
-        Tokens { access: self.access.clone(), refresh: self.refresh.clone(), expires_in: None }
+        Tokens { access: self.access.clone(), refresh: self.refresh.clone(), expires_in: None, accounts: Vec::new() }
     }
 }
 
@@ -273,7 +273,7 @@ fn client<'a>(account: &'a Account, host: &str, username: &str) -> Result<(Clien
         return Err(Fault::input("auth", "no_client").with("provider", &provider.name));
     };
     if !program.scopes.is_empty() {
-        endpoints.scopes.clone_from(&program.scopes);
+        endpoints.scope = program.scopes.join(" ");
     }
     Ok((Client { endpoints, id: program.id.clone(), secret: program.secret.clone() }, provider))
 }
@@ -484,10 +484,10 @@ impl Desk {
         let id = random().ok_or(Failure::new(Ending::Internal))?.expose().to_owned();
         let answer = Answer::ok("sign_in_begun")
             .with("sign_in", id.clone())
-            .with("url", device.url())
-            .with("whole_url", device.whole_url())
-            .with("code", device.code())
-            .with("expires_in", device.expires_in().as_secs());
+            .with("url", device.url.clone())
+            .with("whole_url", device.whole_url.clone())
+            .with("code", device.code.clone())
+            .with("expires_in", device.expires_in.as_secs());
         self.sign_ins.add(SignIn { id, subject: self.subject.clone(), way: Way::Device { device, begun } });
         Ok(answer)
     }

@@ -218,14 +218,14 @@ fn oauth(row: &mut Object, faults: &mut Faults) -> Option<Endpoints> {
     let authorization = url("authorization_endpoint");
     let (token, device) = (url("token_endpoint"), url("device_authorization_endpoint"));
     let (revocation, issuer) = (url("revocation_endpoint"), url("issuer"));
-    let scopes = texts(&mut object, "scopes", faults).into_iter().map(|(_, scope)| scope).collect();
+    let scopes: Vec<String> = texts(&mut object, "scopes", faults).into_iter().map(|(_, scope)| scope).collect();
     texts(&mut object, "sasl", faults);
     let given = object.object("parameters", faults).map(Object::into_members).unwrap_or_default();
     let parameters = given.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
     object.end(faults);
     // Issuers are compared as they are written; a path that is empty is written without its slash.
     let issuer = issuer.map(|issuer| issuer.as_str().trim_end_matches('/').to_owned());
-    Some(Endpoints { issuer, authorization, token: token?, device, revocation, scopes, parameters })
+    Some(Endpoints { issuer, authorization, token: token?, device, revocation, scope: scopes.join(" "), parameters })
 }
 
 /// Secrets go there: encrypted, or no further than this machine.
