@@ -28,7 +28,7 @@ const LOCALES: [(&str, &str); 2] = [("en", "English"), ("ro", "Romanian")];
 const GOOD: [&str; 2] = ["accepted", "accepted_partly"];
 
 /// What no mail server can bring about.
-const OF_A_PROVIDER: [&str; 7] = [
+const OF_A_PROVIDER: [&str; 11] = [
     "token_refused",
     "sign_in_abandoned",
     "sign_in_needs_admin",
@@ -36,6 +36,10 @@ const OF_A_PROVIDER: [&str; 7] = [
     "sign_in_denied",
     "program_not_known",
     "sign_in_expired",
+    "sign_in_other_account",
+    "sign_in_clock",
+    "program_not_verified",
+    "sign_in_no_listener",
 ];
 
 fn top() -> PathBuf {

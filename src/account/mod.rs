@@ -138,12 +138,7 @@ impl Account {
             return fault::refuse(&texts, &faults, Status::BadSettings);
         }
         let kept = stored.as_deref().map(saved::stored);
-        let sheet = Sheet {
-            values: &values,
-            stored: kept.as_ref(),
-            providers: &self.providers,
-            is_registered: &|provider| self.programs.contains_key(&provider.id),
-        };
+        let sheet = Sheet { values: &values, stored: kept.as_ref(), providers: &self.providers };
         let answer = match &problem {
             None => Answer::ok("form"),
             Some(error) => saved::failed(&texts, error),

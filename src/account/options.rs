@@ -122,6 +122,7 @@ pub fn read(options_json: Option<&str>) -> Result<Options, Answer> {
         None => Store::memory(),
         Some(path) => Store::file(Path::new(&path), key).map_err(|error| saved::failed(&texts, &error))?,
     };
+    let providers = providers.registered(programs.keys().cloned().collect());
     Ok(Options { texts, store, providers, network, programs })
 }
 

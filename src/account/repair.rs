@@ -93,6 +93,8 @@ fn is_of_the_connection(ending: Ending, journal: &Journal) -> bool {
         | E::LoginUnsupported
         | E::LoginRequired
         | E::TokenRefused
+        | E::OtherAccount
+        | E::NoListener
         | E::HttpUnauthorized
         | E::ServerBusy
         | E::LoginDeferred

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::email::Role;
-use crate::guide::{Advice, Problem, Provider, Providers, Refused, Situation, Texts, explain};
+use crate::guide::{Advice, Problem, Provider, Providers, Refused, SignIn, Situation, Texts, explain};
 use crate::reply::{Answer, Status};
 use crate::transport::smtp::{Submission, Tried};
 use crate::transport::{CertificateFacts, Ending, Failure, Found, Journal, Outcome, ServerWords, Step, StepRecord};
@@ -27,7 +27,8 @@ pub fn status_of(ending: Ending) -> Status {
         | E::Disconnected
         | E::BadReply
         | E::ProxyLoginRefused
-        | E::ProxyFailed => Status::Unreachable,
+        | E::ProxyFailed
+        | E::NoListener => Status::Unreachable,
         E::TlsFailed
         | E::TlsNotSpoken
         | E::TlsTooOld
@@ -48,6 +49,7 @@ pub fn status_of(ending: Ending) -> Status {
         | E::LoginUnsupported
         | E::LoginRequired
         | E::TokenRefused
+        | E::OtherAccount
         | E::HttpUnauthorized => Status::LoginRefused,
         E::ServerBusy
         | E::LoginDeferred
@@ -221,6 +223,7 @@ pub fn of_sign_in(texts: &Texts, provider: &Provider, failure: &Failure, host: &
         auth: "oauth2",
         sender: username,
         provider: Some(provider),
+        sign_in: SignIn::Registered,
         proxy: None,
         refused: None,
     };
@@ -248,6 +251,7 @@ fn situation<'s>(
         Delivery::Smtp(Submission { server, message, .. }) => {
             let username = server.login.as_ref().map_or("", |login| login.username.as_str());
             let sender = message.sender.as_str();
+            let provider = providers.of_login(&server.host, if username.contains('@') { username } else { sender });
             Situation {
                 failure,
                 step,
@@ -257,7 +261,8 @@ fn situation<'s>(
                 username,
                 auth: server.login.as_ref().map_or("", |login| login.credential.code()),
                 sender,
-                provider: providers.of_login(&server.host, if username.contains('@') { username } else { sender }),
+                provider,
+                sign_in: provider.map_or(SignIn::NotOffered, |provider| providers.sign_in(provider)),
                 proxy: None,
                 refused: None,
             }
@@ -272,6 +277,7 @@ fn situation<'s>(
             auth: "",
             sender: "",
             provider: None,
+            sign_in: SignIn::NotOffered,
             proxy: None,
             refused: None,
         },

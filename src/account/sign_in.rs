@@ -93,7 +93,8 @@ struct Subject {
 struct Kept {
     client_id: String,
     access: Secret,
-    /// In seconds since 1970.
+    /// In seconds since 1970, by this computer's clock, which may be put right meanwhile.
+    fetched: u64,
     expires: u64,
     refresh: Option<Secret>,
     /// It is the program's own, and not a person's.
@@ -106,6 +107,7 @@ impl Kept {
         Self {
             client_id: client.id.clone(),
             access: tokens.access,
+            fetched: now(),
             expires: now().saturating_add(life),
             // A provider that does not rotate it says it once.
             refresh: tokens.refresh.or_else(|| before.and_then(|before| before.refresh.clone())),
@@ -119,6 +121,7 @@ impl Kept {
         Some(Self {
             client_id: text("client_id")?,
             access: Secret::new(text("access")?),
+            fetched: json.get("fetched")?.as_u64()?,
             expires: json.get("expires")?.as_u64()?,
             refresh: text("refresh").map(Secret::new),
             is_of_program: json.get("of_program").and_then(Value::as_bool).unwrap_or_default(),
@@ -129,6 +132,7 @@ impl Kept {
         let json = json!({
             "client_id": self.client_id,
             "access": self.access.expose(),
+            "fetched": self.fetched,
             "expires": self.expires,
             "refresh": self.refresh.as_ref().map(Secret::expose),
             "of_program": self.is_of_program,
@@ -137,7 +141,8 @@ impl Kept {
     }
 
     fn is_fresh(&self) -> bool {
-        self.expires > now().saturating_add(MARGIN)
+        let now = now();
+        self.fetched <= now && self.expires > now.saturating_add(MARGIN)
     }
 
     fn tokens(&self) -> Tokens {
@@ -308,7 +313,10 @@ pub fn begin(account: &Account, json: Value) -> Result<Reply, Answer> {
         _ => {
             let listener = match redirect {
                 Some(_) => None,
-                None => Some(Listener::bind().map_err(|error| Answer::internal().with("detail", error.to_string()))?),
+                None => Some(Listener::bind().map_err(|error| {
+                    let failure = Failure::new(Ending::NoListener).detail(error.to_string());
+                    failed(&texts, &subject, &failure)
+                })?),
             };
             let redirect = redirect.or_else(|| Some(listener.as_ref()?.redirect().clone()));
             let page = redirect.as_ref().and_then(|redirect| subject.client.page(redirect, &subject.username));
@@ -435,6 +443,22 @@ impl From<StoreError> for Stop {
     }
 }
 
+fn failed(texts: &Texts, subject: &Subject, failure: &Failure) -> Answer {
+    let host = subject.client.endpoints.token.host_str().unwrap_or_default();
+    report::of_sign_in(texts, &subject.provider, failure, host, &subject.username)
+}
+
+/// People have more than one account, and a browser that remembers the other one. A name that is no address says nothing.
+fn check_account(tokens: &Tokens, username: &str) -> Result<(), Failure> {
+    let is_meant = |account: &String| account.eq_ignore_ascii_case(username);
+    match tokens.accounts.first() {
+        Some(other) if username.contains('@') && !tokens.accounts.iter().any(is_meant) => {
+            Err(Failure::new(Ending::OtherAccount).detail(other.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Desk {
     async fn run(&self, network: &Network, work: Work, job: &Job) -> Answer {
         let limit = match &work {
@@ -450,11 +474,7 @@ impl Desk {
         match done {
             Ok(answer) => answer,
             Err(Stop::Store(error)) => saved::failed(&self.texts, &error),
-            Err(Stop::Failure(failure)) => {
-                let Subject { client, username, provider, .. } = &self.subject;
-                let host = client.endpoints.token.host_str().unwrap_or_default();
-                report::of_sign_in(&self.texts, provider, &failure, host, username)
-            }
+            Err(Stop::Failure(failure)) => failed(&self.texts, &self.subject, &failure),
         }
     }
 
@@ -465,6 +485,9 @@ impl Desk {
             Work::ClientCredentials => (client.client_credentials(network).await?, true),
             Work::Finish { sign_in, callback, .. } => (self.person(network, &sign_in, callback).await?, false),
         };
+        if !is_of_program {
+            check_account(&tokens, &self.subject.username)?;
+        }
         let kept = Kept::new(client, tokens, None, is_of_program);
         let (store, settings) = (Arc::clone(&self.store), self.subject.settings.clone());
         let save = move || {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::email::Address;
-use crate::guide::{Endpoint, Limits, Provider, Providers, Texts};
+use crate::guide::{AppPassword, Endpoint, Limits, Provider, Providers, SignIn, Texts};
 
 use super::server_name;
 use super::values::Values;
@@ -73,9 +73,12 @@ fn steps(texts: &Texts, provider: &Provider) -> Vec<Value> {
 }
 
 /// `null` if nothing is left to fill in.
-pub fn proposal(texts: &Texts, provider: &Provider, values: &Values) -> Value {
+pub fn proposal(texts: &Texts, providers: &Providers, provider: &Provider, values: &Values) -> Value {
     let Some(server) = server(provider, values) else { return Value::Null };
-    let patch = patch(provider, server, values);
+    let mut patch = patch(provider, server, values);
+    if needs_sign_in(providers, provider) && values.text("auth") != "oauth2" {
+        patch.insert("auth".to_owned(), "oauth2".into());
+    }
     if patch.is_empty() {
         return Value::Null;
     }
@@ -86,6 +89,11 @@ pub fn proposal(texts: &Texts, provider: &Provider, values: &Values) -> Value {
         "message": texts.with("proposal-provider", &words),
         "patch": patch,
     })
+}
+
+/// No password gets in there, and the host's program can sign in.
+fn needs_sign_in(providers: &Providers, provider: &Provider) -> bool {
+    provider.app_password == AppPassword::NoPassword && providers.sign_in(provider) == SignIn::Registered
 }
 
 /// The one that fits what was typed of it.

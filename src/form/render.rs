@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::guide::{AppPassword, Provider, Providers, Texts};
+use crate::guide::{AppPassword, Provider, Providers, SignIn, Texts};
 use crate::input::{Fault, Faults};
 
 use super::check::{Checked, Purpose, check};
@@ -17,8 +17,6 @@ pub struct Sheet<'s> {
     pub values: &'s Values,
     pub stored: Option<&'s Stored>,
     pub providers: &'s Providers,
-    /// The host's program is registered with this provider.
-    pub is_registered: &'s dyn Fn(&Provider) -> bool,
 }
 
 pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
@@ -34,7 +32,10 @@ pub fn render(texts: &Texts, schemas: &Schemas, sheet: &Sheet<'_>) -> Value {
     form.insert("fields".to_owned(), fields.into());
     form.insert("buttons".to_owned(), buttons.into());
     form.insert("provider".to_owned(), provider.map(|it| provider::render(texts, it)).into());
-    form.insert("proposal".to_owned(), provider.map(|it| provider::proposal(texts, it, sheet.values)).into());
+    form.insert(
+        "proposal".to_owned(),
+        provider.map(|it| provider::proposal(texts, sheet.providers, it, sheet.values)).into(),
+    );
     form.insert("sign_in".to_owned(), sign_in(texts, sheet, &saving));
     schemas.add_to(&mut form);
     Value::Object(form)
@@ -47,11 +48,12 @@ fn sign_in(texts: &Texts, sheet: &Sheet<'_>, checked: &Checked<'_>) -> Value {
         return Value::Null;
     }
     let is_signed_in = checked.secrets.contains_key(SIGN_IN);
-    let offered = checked.provider.filter(|provider| provider.oauth.is_some());
-    let why_not = match offered {
-        None => Some(Fault::input("smtp_host", "no_sign_in_here")),
-        Some(provider) if (sheet.is_registered)(provider) => None,
-        Some(provider) => Some(Fault::input("auth", "no_client").with("provider", &provider.name)),
+    let why_not = match checked.provider.map(|provider| (provider, sheet.providers.sign_in(provider))) {
+        None | Some((_, SignIn::NotOffered)) => Some(Fault::input("smtp_host", "no_sign_in_here")),
+        Some((_, SignIn::Registered)) => None,
+        Some((provider, SignIn::Unregistered)) => {
+            Some(Fault::input("auth", "no_client").with("provider", &provider.name))
+        }
     };
     let mut sign_in = button(texts, "sign_in", &checked.faults);
     if let (Some(why_not), Some(members)) = (why_not, sign_in.as_object_mut()) {

@@ -345,11 +345,7 @@ fn no_form_ever_holds_a_secret() {
     let values = smtp(json!({"password": "hunter2-typed"}));
     let stored = stored(&smtp(json!({"password": "hunter2-stored"})));
     let schemas = Schemas::new(&texts);
-    let form = render(
-        &texts,
-        &schemas,
-        &Sheet { values: &values, stored: Some(&stored), providers: providers(), is_registered: &|_| true },
-    );
+    let form = render(&texts, &schemas, &Sheet { values: &values, stored: Some(&stored), providers: providers() });
     assert!(!form.to_string().contains("hunter2"));
     let field = |key: &str| form["fields"].as_array().unwrap().iter().find(|it| it["key"] == key).unwrap().clone();
     assert_eq!((&field("password")["has_value"], &field("password")["value"]), (&json!(true), &Value::Null));
@@ -357,11 +353,7 @@ fn no_form_ever_holds_a_secret() {
     assert_eq!(form["fields"].as_array().unwrap().len(), FIELDS.len());
     // A form that was just opened does not complain; its buttons say why they are off.
     let empty = Values::default();
-    let form = render(
-        &texts,
-        &schemas,
-        &Sheet { values: &empty, stored: None, providers: providers(), is_registered: &|_| true },
-    );
+    let form = render(&texts, &schemas, &Sheet { values: &empty, stored: None, providers: providers() });
     assert!(form["fields"].as_array().unwrap().iter().all(|field| field["error"].is_null()), "{form:#}");
     assert_eq!(form["buttons"][1]["enabled"], false);
     assert_eq!(form["buttons"][1]["why_not"]["code"], "fields");
@@ -373,11 +365,18 @@ fn form(json: Value) -> Value {
 
 fn form_of(providers: &Providers, json: Value) -> Value {
     let texts = Texts::new("Ledger");
-    render(
-        &texts,
-        &Schemas::new(&texts),
-        &Sheet { values: &values(json), stored: None, providers, is_registered: &|_| true },
-    )
+    render(&texts, &Schemas::new(&texts), &Sheet { values: &values(json), stored: None, providers })
+}
+
+#[test]
+fn where_no_password_gets_in_the_sign_in_is_proposed_if_it_can_work() {
+    let proposed = |providers: &Providers| {
+        form_of(providers, json!({"username": "ana@outlook.com"}))["proposal"]["patch"]["auth"].clone()
+    };
+    assert_eq!(proposed(&Providers::default()), Value::Null);
+    let registered = |id: &str| Providers::default().registered([id.to_owned()].into());
+    assert_eq!(proposed(&registered("outlook-personal")), "oauth2");
+    assert_eq!(proposed(&registered("gmail")), Value::Null);
 }
 
 #[test]

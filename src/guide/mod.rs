@@ -12,5 +12,5 @@ mod tests;
 
 pub use mistyped::meant;
 pub use problems::{Advice, Problem, Refused, Situation, explain, size_rounded_down, size_rounded_up};
-pub use providers::{AppPassword, Endpoint, Limits, Provider, Providers};
+pub use providers::{AppPassword, Endpoint, Limits, Provider, Providers, SignIn};
 pub use texts::{BadText, Catalogue, Locale, Texts, WhyBadText, read_catalogue};

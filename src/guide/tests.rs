@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::providers::embedded;
-use super::{AppPassword, Providers, Refused, Situation, Texts, explain};
+use super::{AppPassword, Providers, Refused, SignIn, Situation, Texts, explain};
 use crate::transport::certificate::{CertificateFacts, Fingerprint};
 use crate::transport::{Ending, Failure, Step};
 
@@ -362,6 +362,8 @@ pub const ENDINGS: &[Ending] = &[
     Ending::LoginUnsupported,
     Ending::LoginRequired,
     Ending::TokenRefused,
+    Ending::OtherAccount,
+    Ending::NoListener,
     Ending::HttpUnauthorized,
     Ending::ServerBusy,
     Ending::LoginDeferred,
@@ -420,6 +422,8 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
     for &ending in ENDINGS {
         let mut bare = Failure::new(ending);
         bare.size = Some((36_000_000, 0));
+        // A failure for another account is always told with it.
+        bare.detail = (ending == Ending::OtherAccount).then(|| "ion@example.test".to_owned());
         let mut full = bare.clone();
         full.certificate = Some(certificate());
         full.size = Some((36_000_000, 35_900_000));
@@ -453,6 +457,10 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                     ] {
                         for &step in STEPS {
                             let (sender, provider) = ("ana@example.test", providers.of_login(host, username));
+                            // Somebody signs in, at a provider that is known.
+                            if ending == Ending::OtherAccount && (provider.is_none() || username.is_empty()) {
+                                continue;
+                            }
                             let refused = Some(Refused { address: "ion@example.test", is_copy: step.is_none() });
                             // What a proxy refuses is told at the step that is about it.
                             let is_of_proxy = step == Some(Step::Proxy) || ending.reason().starts_with("proxy_");
@@ -467,6 +475,7 @@ fn situations(mut see: impl FnMut(&Situation<'_>)) {
                                 auth,
                                 sender,
                                 provider,
+                                sign_in: provider.map_or(SignIn::NotOffered, |it| providers.sign_in(it)),
                                 proxy,
                                 refused,
                             });

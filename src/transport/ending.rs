@@ -133,6 +133,10 @@ pub enum Ending {
     LoginRequired,
     /// The provider of a sign-in gave no token.
     TokenRefused,
+    /// Somebody else signed in than the settings are for; the detail is the account.
+    OtherAccount,
+    /// This computer lets us listen for the end of a sign-in at no port.
+    NoListener,
     HttpUnauthorized,
 
     ServerBusy,
@@ -201,6 +205,8 @@ impl Ending {
             Self::LoginUnsupported => "login_unsupported",
             Self::LoginRequired => "login_required",
             Self::TokenRefused => "token_refused",
+            Self::OtherAccount => "sign_in_other_account",
+            Self::NoListener => "sign_in_no_listener",
             Self::HttpUnauthorized => "http_unauthorized",
             Self::ServerBusy => "server_busy",
             Self::LoginDeferred => "login_deferred",

@@ -1,5 +1,6 @@
 """Providers that answer as they should not, and what becomes of the sign-in; and many sends on one expired token."""
 
+import base64
 import json
 import os
 import signal
@@ -192,6 +193,97 @@ def outcome(account, name, url):
         return account.finish_sign_in(name, url)["reason"]
     except mailbutton.Error as failed:
         return type(failed).__name__
+
+
+def identity(**claims):
+    """An identity token, of which nothing but the claims is looked at."""
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return {**GOOD, "id_token": f"e30.{payload}.signature"}
+
+
+def test_another_account_that_signs_in_is_not_taken():
+    with Provider(lambda _: as_json(identity(email="Ion@example.test"))) as provider, opened(provider) as account:
+        with pytest.raises(mailbutton.LoginRefused) as caught:
+            sign_in(account)
+        reply = caught.value.reply
+        assert (reply["problem"], reply["detail"]) == ("sign_in_other_account", "Ion@example.test")
+        assert "Ion@example.test" in reply["message"] and "ana@example.test" in reply["message"]
+        assert [(advice["code"], advice["patch"]) for advice in reply["advice"]] == [
+            ("sign_in_as", None), ("use_signed_in_account", {"username": "Ion@example.test"}),
+        ]
+        assert account.settings_get()["configured"] is False
+
+
+@pytest.mark.parametrize("claims", [{"email": "ANA@example.test"}, {"email": "x@firm.test", "upn": "ana@example.test"}, {"sub": "1"}])
+def test_an_account_that_is_the_right_one_or_unknown_is_taken(claims):
+    with Provider(lambda _: as_json(identity(**claims))) as provider, opened(provider) as account:
+        assert sign_in(account)["reason"] == "signed_in"
+
+
+DETAILS = {
+    "invalid_grant: Token has been expired or revoked.": "sign_in_expired",
+    "invalid_request: AADSTS65001: not consented": "sign_in_needs_admin",
+    "access_denied: AADSTS53003: blocked by Conditional Access": "sign_in_against_rules",
+    "invalid_client: AADSTS700016: no such application": "program_not_known",
+    "access_denied: has not completed the Google verification process": "program_not_verified",
+    "invalid_grant: Token must be in a reasonable timeframe": "sign_in_clock",
+    "something_new: of which nobody has heard": "token_refused",
+}
+
+
+@pytest.mark.parametrize("said", DETAILS)
+def test_what_a_provider_says_is_a_problem_of_its_own(said):
+    error, _, description = said.partition(": ")
+    refusal = as_json({"error": error, "error_description": description}, 400)
+    with Provider(lambda _: refusal) as provider, opened(provider) as account:
+        with pytest.raises(mailbutton.LoginRefused) as caught:
+            sign_in(account)
+        reply = caught.value.reply
+        assert (reply["problem"], reply["detail"]) == (DETAILS[said], said)
+        assert reply["advice"]
+
+
+NO_PORT = """
+import json, resource, sys
+import mailbutton
+with mailbutton.open(**json.loads(sys.argv[1])) as account:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    try:
+        account.sign_in(json.loads(sys.argv[2]))
+    except mailbutton.Unreachable as error:
+        print(error.reply["problem"])
+"""
+
+
+def test_a_computer_without_a_port_says_so():
+    with Provider(lambda _: as_json(GOOD)) as provider:
+        options = {"providers": [provider.row()], "oauth": {"orchard": {"client_id": "books"}}}
+        ended = subprocess.run(
+            [sys.executable, "-c", NO_PORT, json.dumps(options), json.dumps(settings())],
+            capture_output=True, text=True, timeout=LONG, env={**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")},
+        )
+        assert ended.stdout.strip() == "sign_in_no_listener", ended
+
+
+def test_nothing_that_a_host_sees_has_a_token_in_it(certificates, tmp_path):
+    """Every reply, the transcript, the address, the page and the file, of a sign-in that works, is used and is ended."""
+    tokens = {"access-1": "ana@example.test"}
+    store = tmp_path / "settings"
+    with mail_server(certificates, tokens) as server, Provider(lambda _: as_json(GOOD)) as provider, opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file, store=store
+    ) as account:
+        seen = []
+        name, page = begin(account, server.port_starttls)
+        seen.append(account.finish_sign_in(name, callback(code="code-1", state=page["state"][0])))
+        seen += [account.form(), account.settings_get(), account.button({})]
+        seen.append(account.send_test(transcript=True))
+        seen.append(account.send_document(email(), PDF))
+        tokens.clear()
+        seen.append(account.sign_out())
+        text = json.dumps(seen) + json.dumps(page) + store.read_bytes().decode("latin-1")
+        for secret in ("access-1", "refresh-1", "code-1"):
+            for form in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
+                assert form not in text, form
 
 
 def test_http_beyond_this_machine_is_refused():

@@ -11,9 +11,9 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-use crate::transport::{Failure, Step};
+use crate::transport::{Ending, Failure, Step};
 
-use super::{Endpoint, Provider, Texts};
+use super::{Endpoint, Provider, SignIn, Texts};
 use catalogue::{Catalogue, Remedy, catalogue};
 pub use said::Wait;
 
@@ -30,6 +30,8 @@ pub struct Situation<'s> {
     pub auth: &'s str,
     pub sender: &'s str,
     pub provider: Option<&'s Provider>,
+    /// Whether the user could sign in with it.
+    pub sign_in: SignIn,
     /// Host and port of the proxy, if the step is about it and not about the server.
     pub proxy: Option<&'s str>,
     /// The first recipient that met with what is told.
@@ -118,6 +120,7 @@ fn filled_in(value: &Value, situation: &Situation<'_>) -> Option<Value> {
         "$certificate_name" => situation.certificate_name()?.to_owned(),
         "$sender" => situation.sender.to_owned(),
         "$sending_host" => situation.sending_host(),
+        "$account" => situation.account().to_owned(),
         _ => return None,
     };
     (!text.is_empty()).then(|| text.into())
@@ -162,6 +165,12 @@ impl Situation<'_> {
         names.iter().find(|name| !name.starts_with('*')).map(String::as_str)
     }
 
+    /// Who signed in where the settings are for somebody else.
+    fn account(&self) -> &str {
+        let is_told = self.failure.ending == Ending::OtherAccount;
+        self.failure.detail.as_deref().filter(|_| is_told).unwrap_or_default()
+    }
+
     /// What the server for sending is called where this one is for receiving.
     fn sending_host(&self) -> String {
         if let Some(server) = self.sending() {
@@ -181,6 +190,7 @@ fn words(texts: &Texts, situation: &Situation<'_>) -> Vec<(&'static str, String)
         ("host", situation.host.to_owned()),
         ("port", situation.port.to_string()),
         ("username", situation.username.to_owned()),
+        ("account", situation.account().to_owned()),
         ("sender", situation.sender.to_owned()),
         ("recipient", situation.refused.map_or("", |refused| refused.address).to_owned()),
         ("proxy", situation.proxy.unwrap_or_default().to_owned()),

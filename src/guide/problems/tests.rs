@@ -68,6 +68,7 @@ fn every_value_of_a_condition_is_one_that_comes() {
                         Fact::Security => ["tls", "starttls", "none"].contains(&value),
                         Fact::Certificate => ["self_signed", "signed", "other_name"].contains(&value),
                         Fact::Auth => ["password", "oauth2"].contains(&value),
+                        Fact::SignIn => ["registered", "unregistered"].contains(&value),
                         Fact::Username => ["empty", "address", "name"].contains(&value),
                         Fact::Spoken => SPOKEN.iter().any(|spoken| spoken.code() == value),
                         Fact::Wait => ["seconds", "minutes", "hours", "known", "unknown"].contains(&value),
@@ -119,6 +120,7 @@ struct Made {
     security: String,
     username: &'static str,
     auth: &'static str,
+    sign_in: SignIn,
     proxy: bool,
     copy: bool,
 }
@@ -146,14 +148,16 @@ impl Made {
             failure.certificate = Some(Box::new(certificate(facts)));
         }
         failure.spoken = value(Fact::Spoken).and_then(|code| SPOKEN.into_iter().find(|spoken| spoken.code() == code));
-        failure.detail = value(Fact::Detail).map(str::to_owned);
+        failure.detail =
+            value(Fact::Detail).or((ending == Ending::OtherAccount).then_some("ion@example.test")).map(str::to_owned);
         failure.size = Some((36_000_000, 35_900_000));
         Self {
             failure,
             step: value(Fact::Step).and_then(|code| Step::ALL.into_iter().find(|step| step.code() == code)),
             // Nobody signs in where no provider is known.
             host: host(
-                value(Fact::Provider).or((ending == Ending::TokenRefused).then_some("known")),
+                value(Fact::Provider)
+                    .or((is_about_sign_in(ending) || value(Fact::Step) == Some("sign_in")).then_some("known")),
                 value(Fact::AppPassword),
             ),
             port: value(Fact::Port).map_or(587, |port| port.parse().unwrap()),
@@ -164,6 +168,7 @@ impl Made {
                 _ => "ana@example.test",
             },
             auth: if value(Fact::Auth) == Some("oauth2") { "oauth2" } else { "password" },
+            sign_in: SignIn::NotOffered,
             proxy: value(Fact::Proxy) == Some("true") || reason.starts_with("proxy_"),
             copy: value(Fact::Copy) == Some("true"),
         }
@@ -171,6 +176,7 @@ impl Made {
 
     fn see<R>(&self, see: impl FnOnce(&Situation<'_>) -> R) -> R {
         let providers = Providers::default();
+        let provider = providers.of_login(&self.host, self.username);
         see(&Situation {
             failure: &self.failure,
             step: self.step,
@@ -180,7 +186,8 @@ impl Made {
             username: self.username,
             auth: self.auth,
             sender: "ana@example.test",
-            provider: providers.of_login(&self.host, self.username),
+            provider,
+            sign_in: if provider.is_some_and(|it| it.oauth.is_some()) { self.sign_in } else { SignIn::NotOffered },
             proxy: self.proxy.then_some("proxy.example.test:1080"),
             refused: Some(Refused { address: "ion@example.test", is_copy: self.copy }),
         })
@@ -261,15 +268,24 @@ fn every_advice_is_given_to_somebody() {
     assert!(never.is_empty(), "{never:?}");
 }
 
+fn is_about_sign_in(ending: Ending) -> bool {
+    matches!(ending, Ending::TokenRefused | Ending::OtherAccount | Ending::NoListener)
+}
+
 /// The same in other words of the server, with another login, and with other settings.
 fn variants(made: &Made) -> Vec<Made> {
     let mut variants = Vec::new();
-    for said in ["", "see https://example.com/why and wait 30 seconds", "wait 5 minutes", "wait 5 hours"] {
+    for (said, sign_in) in [
+        ("", SignIn::NotOffered),
+        ("see https://example.com/why and wait 30 seconds", SignIn::Unregistered),
+        ("wait 5 minutes", SignIn::Registered),
+        ("wait 5 hours", SignIn::NotOffered),
+    ] {
         for (username, host) in
             [("ana", ""), ("", ""), ("ana@example.test", ""), ("ana", "mail.example.test"), ("ana", "imap.gmail.com")]
         {
             // A sign-in is somebody's.
-            let is_signing_in = made.auth == "oauth2" || made.failure.ending == Ending::TokenRefused;
+            let is_signing_in = made.auth == "oauth2" || is_about_sign_in(made.failure.ending);
             let username = if is_signing_in && username.is_empty() { "ana" } else { username };
             for (port, security) in [(0, ""), (465, "tls"), (2600, "tls")] {
                 let mut failure = made.failure.clone();
@@ -278,9 +294,9 @@ fn variants(made: &Made) -> Vec<Made> {
                 }
                 let text = |given: &str, own: &String| if given.is_empty() { own.clone() } else { given.to_owned() };
                 let port = if port == 0 { made.port } else { port };
-                let host = if failure.ending == Ending::TokenRefused { "" } else { host };
+                let host = if is_about_sign_in(failure.ending) || made.step == Some(Step::SignIn) { "" } else { host };
                 let (host, security) = (text(host, &made.host), text(security, &made.security));
-                variants.push(Made { failure, host, port, security, username, ..*made });
+                variants.push(Made { failure, host, port, security, username, sign_in, ..*made });
             }
         }
     }
@@ -314,6 +330,7 @@ fn values_of_patches_and_links_come_from_the_situation() {
         security: "tls".to_owned(),
         username: "ana@example.test",
         auth: "password",
+        sign_in: SignIn::NotOffered,
         proxy: false,
         copy: false,
     };
@@ -378,6 +395,7 @@ fn what_was_said_in_clear_has_no_link() {
             security: security.to_owned(),
             username: "ana@example.test",
             auth: "password",
+            sign_in: SignIn::NotOffered,
             proxy: false,
             copy: false,
         };
@@ -417,6 +435,7 @@ fn what_servers_say_is_told_as_what_it_is() {
             security: "starttls".to_owned(),
             username: said.username,
             auth: "password",
+            sign_in: SignIn::NotOffered,
             proxy: false,
             copy: false,
         };
@@ -444,6 +463,7 @@ fn nobody_waits_who_is_not_asked_to() {
             security: "starttls".to_owned(),
             username: "ana@example.test",
             auth: "password",
+            sign_in: SignIn::NotOffered,
             proxy: false,
             copy: false,
         };

@@ -37,6 +37,8 @@ pub enum Fact {
     Username,
     /// How the login goes: `password` or `oauth2`.
     Auth,
+    /// Whether the user could sign in with the provider: `registered`, `unregistered` or `not_offered`.
+    SignIn,
     /// `true`: the recipient is the settings' address for copies.
     Copy,
     /// The protocol of the first bytes, where another one was expected.
@@ -52,7 +54,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    pub const ALL: [(&'static str, Self); 22] = [
+    pub const ALL: [(&'static str, Self); 23] = [
         ("reason", Self::Reason),
         ("step", Self::Step),
         ("protocol", Self::Protocol),
@@ -69,6 +71,7 @@ impl Fact {
         ("certificate", Self::Certificate),
         ("username", Self::Username),
         ("auth", Self::Auth),
+        ("sign_in", Self::SignIn),
         ("copy", Self::Copy),
         ("spoken", Self::Spoken),
         ("wait", Self::Wait),
@@ -112,6 +115,7 @@ impl Fact {
             }),
             Self::Username => value == kind_of_username(situation.username),
             Self::Auth => situation.auth == value,
+            Self::SignIn => situation.sign_in.code() == value,
             Self::Copy => value == situation.refused.is_some_and(|refused| refused.is_copy).to_string(),
             Self::Spoken => failure.spoken.is_some_and(|spoken| spoken.code() == value),
             Self::Wait => match situation.wait() {

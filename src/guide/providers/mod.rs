@@ -6,7 +6,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
@@ -176,7 +176,31 @@ impl Provider {
 }
 
 /// All providers: the embedded ones, and the host's own in front of them.
-pub struct Providers(Arc<Table>);
+pub struct Providers {
+    table: Arc<Table>,
+    /// The ids of those with which the host's program is registered.
+    registered: Arc<BTreeSet<String>>,
+}
+
+/// Whether users of the host's program can sign in with a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    NotOffered,
+    /// The program has no client id.
+    Unregistered,
+    Registered,
+}
+
+impl SignIn {
+    /// As conditions of problems name it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotOffered => "not_offered",
+            Self::Unregistered => "unregistered",
+            Self::Registered => "registered",
+        }
+    }
+}
 
 #[derive(Default)]
 struct Table {
@@ -199,18 +223,32 @@ impl Providers {
         static EMBEDDED: OnceBox<Arc<Table>> = OnceBox::new();
         if own.is_empty() {
             let table = EMBEDDED.get_or_init(|| Box::new(Arc::new(Table::new(embedded().iter()))));
-            return Self(Arc::clone(table));
+            return Self { table: Arc::clone(table), registered: Arc::default() };
         }
         let own: Vec<_> = own.into_iter().map(Arc::new).collect();
         let is_replaced = |known: &&Arc<Provider>| own.iter().any(|own| own.id == known.id);
         let embedded = embedded().iter().filter(|known| !is_replaced(known));
-        Self(Arc::new(Table::new(own.iter().chain(embedded))))
+        Self { table: Arc::new(Table::new(own.iter().chain(embedded))), registered: Arc::default() }
+    }
+
+    /// The host's program may sign in with those of these ids.
+    #[must_use]
+    pub fn registered(self, ids: BTreeSet<String>) -> Self {
+        Self { registered: Arc::new(ids), ..self }
+    }
+
+    pub fn sign_in(&self, provider: &Provider) -> SignIn {
+        match &provider.oauth {
+            None => SignIn::NotOffered,
+            Some(_) if self.registered.contains(&provider.id) => SignIn::Registered,
+            Some(_) => SignIn::Unregistered,
+        }
     }
 
     /// The provider whose rules hold for this login, be the server one for sending or for receiving. Some share a server: the one that the address belongs to, else the one
     /// whose customers bring their own domains, else the one that proposes this server.
     pub fn of_login(&self, host: &str, username: &str) -> Option<&Provider> {
-        let of_host = self.0.of_host(&canonical(host))?;
+        let of_host = self.table.of_host(&canonical(host))?;
         let of_address = self.of_address(username);
         let is_of_address = |it: &&Arc<Provider>| of_address.is_some_and(|address| address.id == it.id);
         let is_for_own_domains = |it: &&Arc<Provider>| username.contains('@') && it.domains.is_empty();
@@ -226,7 +264,7 @@ impl Providers {
     /// The provider of an address, by its domain.
     pub fn of_address(&self, address: &str) -> Option<&Provider> {
         let (_, domain) = address.trim().rsplit_once('@')?;
-        self.0.domains.get(&canonical(domain)).map(AsRef::as_ref)
+        self.table.domains.get(&canonical(domain)).map(AsRef::as_ref)
     }
 
     /// The provider where the mail of a domain with this mail server lives.
@@ -234,7 +272,7 @@ impl Providers {
         let host = canonical(host);
         let mut rest = host.as_str();
         loop {
-            if let Some(found) = self.0.mx.get(rest) {
+            if let Some(found) = self.table.mx.get(rest) {
                 return Some(found);
             }
             rest = rest.split_once('.')?.1;
