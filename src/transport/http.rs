@@ -1,17 +1,19 @@
 //! The HTTP protocol: a form post for a test, a multipart post with the document for a send. Any 2xx is success.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt as _, TryStreamExt as _, stream};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection};
+use hyper::header::HeaderValue;
 use hyper_util::rt::TokioIo;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Client, Response, StatusCode, Url};
+use reqwest::{Body, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use url::Position;
@@ -163,47 +165,58 @@ fn body_length(post: &Post) -> u64 {
 }
 
 fn request(relay: &Relay, post: &Post, upload: &Upload) -> Result<hyper::Request<Body>, Failure> {
-    let internal = |error: reqwest::Error| Failure::new(Ending::Internal).detail(error.without_url().to_string());
-    // It writes the request, and is not asked to send it.
-    let client = Client::builder().no_proxy().build().map_err(internal)?;
-    let mut builder = client
-        .post(relay.url.clone())
+    // The request line has the path alone (RFC 9112 section 3.2.1).
+    let mut builder = hyper::Request::post(&relay.url[Position::BeforePath..Position::AfterQuery])
         .header("Host", &relay.url[Position::BeforeHost..Position::AfterPort])
         .header("User-Agent", concat!("mailbutton/", env!("CARGO_PKG_VERSION")))
         .header("Accept", "*/*");
     if let Some(token) = relay.token.as_ref().filter(|token| !token.is_empty()) {
-        builder = builder.bearer_auth(token.expose());
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| Failure::new(Ending::Internal).detail("a token that is no header"))?;
+        value.set_sensitive(true);
+        builder = builder.header("Authorization", value);
     }
     if let Some(key) = &post.idempotency_key {
         builder = builder.header("Idempotency-Key", key);
     }
-    builder = if post.files.is_empty() {
+    let built = if post.files.is_empty() {
         let body = urlencoded(post);
         builder
             .header("Content-Type", "application/x-www-form-urlencoded")
             .header("Content-Length", body.len())
             .body(reporting(&Data::Held(body.into()), upload.clone()))
     } else {
-        let mut form = Form::new();
-        for (name, value) in fields(post) {
-            form = form.text(name, value.clone());
-        }
-        for (at, file) in post.files.iter().enumerate() {
-            let length = file.data.size();
-            let part = Part::stream_with_length(reporting(&file.data, upload.clone()), length)
-                .file_name(file.name.clone())
-                .mime_str(&file.media_type)
-                .map_err(internal)?;
-            form = form.part(if at == 0 { "document".to_owned() } else { format!("attachment{at}") }, part);
-        }
-        builder.multipart(form)
+        let form = form(post, |file| reporting(&file.data, upload.clone()))?;
+        builder
+            .header("Content-Type", format!("multipart/form-data; boundary={}", form.boundary()))
+            .header("Content-Length", body_length(post) + frame_length(post)?)
+            .body(Body::wrap_stream(form.into_stream()))
     };
-    let mut request: hyper::Request<Body> = builder.build().and_then(TryInto::try_into).map_err(internal)?;
-    // The request line has the path alone (RFC 9112 section 3.2.1).
-    *request.uri_mut() = relay.url[Position::BeforePath..Position::AfterQuery]
-        .parse()
-        .map_err(|_| Failure::new(Ending::Internal).detail("the web address has no path"))?;
-    Ok(request)
+    built.map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))
+}
+
+fn form(post: &Post, body: impl Fn(&File) -> Body) -> Result<Form, Failure> {
+    let mut form = Form::new();
+    for (name, value) in fields(post) {
+        form = form.text(name, value.clone());
+    }
+    for (at, file) in post.files.iter().enumerate() {
+        let part = Part::stream(body(file))
+            .file_name(file.name.clone())
+            .mime_str(&file.media_type)
+            .map_err(|error| Failure::new(Ending::Internal).detail(error.to_string()))?;
+        form = form.part(if at == 0 { "document".to_owned() } else { format!("attachment{at}") }, part);
+    }
+    Ok(form)
+}
+
+/// What of the body is not the files' bytes: it is as long without them, as all boundaries are of one length.
+fn frame_length(post: &Post) -> Result<u64, Failure> {
+    let pieces = form(post, |_| Body::default())?.into_stream();
+    let length = pieces.try_fold(0, |length, piece| ready(Ok(length + piece.len() as u64)));
+    // Nothing in it waits.
+    let length = length.now_or_never().and_then(Result::ok);
+    length.ok_or_else(|| Failure::new(Ending::Internal).detail("the length of the request is not known"))
 }
 
 /// A body that tells of each piece as it is taken. The bytes of a held file are shared, not copied; one on the disk is
