@@ -4,6 +4,7 @@
  *   demo smtp PORT CA STORE PDF PHOTO       settings, test, save, and an invoice through a mail server
  *   demo http URL TOKEN PDF PHOTO           the same invoice through an HTTP relay
  *   demo repairs CA PORT GMAIL_PORT PORT    three failures of a test, and how each of them is mended
+ *   demo signin CA PORT URL STORE PDF PHOTO a sign-in instead of a password, and an invoice with it
  */
 #include "mailbutton.h"
 
@@ -477,6 +478,58 @@ static void repair_certificate(int port)
     mailbutton_free(account);
 }
 
+/* Opens a page as a browser does: examples/demo/run reads its address, and answers when the browser has come to the end. */
+static void open_browser(const char *url)
+{
+    printf("  BROWSER %s\n", url);
+    fflush(stdout);
+}
+
+static void by_sign_in(const char *ca, int port, const char *url, const char *store, const char *pdf, const char *photo)
+{
+    static const char row[] = "{\"store\": \"%s\", \"program_name\": \"Demo Books\", \"ca_file\": \"%s\","
+        " \"oauth\": {\"demo365\": {\"client_id\": \"demo-books\"}}, \"providers\": [{\"id\": \"demo365\", \"name\": \"Demo 365\","
+        " \"servers\": [{\"host\": \"localhost\", \"port\": %d, \"security\": \"starttls\"}], \"login\": [\"oauth2\"],"
+        " \"oauth\": {\"authorization_endpoint\": \"%s/authorize\", \"token_endpoint\": \"%s/token\", \"scopes\": [\"send\"]}}]}";
+    char options[2048], settings[512], finish[256], *signing, *email;
+    mailbutton_account *account;
+    mailbutton_reply *begun, *reply;
+    const char *json;
+
+    snprintf(options, sizeof options, row, store, ca, port, url, url);
+    account = open_account(options);
+    snprintf(settings, sizeof settings, "{\"smtp_host\": \"localhost\", \"smtp_port\": %d, \"username\": \"facturi@livada.example\","
+             " \"password\": \"mere ionatan 7\", \"sender_name\": \"Livada Mare SRL\"}", port);
+
+    heading("A provider that takes no passwords from programs");
+    show_failure(test(account, MAILBUTTON_LOGIN_REFUSED, settings, &reply));
+    signing = json_merge(settings, json_at(json_first(json_at(mailbutton_reply_json(reply), "advice")), "patch"));
+    mailbutton_reply_free(reply);
+
+    heading("The user clicks on ( Do this ), and then on ( Sign in )");
+    {
+        char *request = malloc(strlen(signing) + 32);
+        sprintf(request, "{\"settings\": %s}", signing);
+        begun = mailbutton_sign_in(account, request);
+        free(request);
+    }
+    json = expect(MAILBUTTON_OK, begun, NULL);
+    snprintf(finish, sizeof finish, "{\"sign_in\": \"%s\"}", json_text(json_at(json, "sign_in")));
+    open_browser(json_text(json_at(json, "url")));
+    reply = mailbutton_sign_in_finish(account, finish);
+    json = expect(MAILBUTTON_OK, reply, NULL);
+    say(2, "  Signed in as %s, and saved.", json_text(json_at(json, "account")));
+    mailbutton_reply_free(reply);
+    mailbutton_reply_free(begun);
+    free(signing);
+
+    heading("The user presses Send");
+    email = press_button(account, photo, 0);
+    send_invoice(account, email, pdf);
+    free(email);
+    mailbutton_free(account);
+}
+
 int main(int argc, char **argv)
 {
     if (mailbutton_abi_version() != MAILBUTTON_ABI_VERSION) {
@@ -491,6 +544,8 @@ int main(int argc, char **argv)
         repair_mode(argv[2], atoi(argv[3]));
         repair_password(argv[2], atoi(argv[4]));
         repair_certificate(atoi(argv[5]));
+    } else if (argc == 8 && !strcmp(argv[1], "signin")) {
+        by_sign_in(argv[2], atoi(argv[3]), argv[4], argv[5], argv[6], argv[7]);
     } else {
         return 2;
     }

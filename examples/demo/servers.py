@@ -1,14 +1,17 @@
-"""The two servers that the demo sends to, on this machine only, with nothing but the standard library."""
+"""The servers that the demo sends to and signs in with, on this machine only, with nothing but the standard library."""
 
 import base64
+import hashlib
+import json
 import re
+import secrets
 import socket
 import socketserver
 import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 # A loopback takes an invoice in no time. Small buffers and a pause after each piece let the progress be seen.
 PIECE = 32 * 1024
@@ -50,6 +53,16 @@ class Gmail(MailServer):
         self.normal = f"\0{user}\0{password}".encode()
 
 
+class Microsoft(MailServer):
+    """As Microsoft 365 does it: no password is taken from a program, only what its sign-in gave."""
+
+    mechanisms = "XOAUTH2"
+
+    def __init__(self, identity, user, sign_in):
+        super().__init__(identity, user, "")
+        self.user, self.sign_in = user, sign_in
+
+
 class MailSession(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
@@ -75,7 +88,7 @@ class MailSession(socketserver.StreamRequestHandler):
     def on_ehlo(self, rest):
         self.say(
             "250-localhost", "250-SIZE 20000000", "250-8BITMIME", "250-PIPELINING", "250-ENHANCEDSTATUSCODES",
-            "250 AUTH PLAIN" if self.safe else "250 STARTTLS",
+            f"250 AUTH {getattr(self.server, 'mechanisms', 'PLAIN')}" if self.safe else "250 STARTTLS",
         )
 
     def on_starttls(self, rest):
@@ -86,6 +99,8 @@ class MailSession(socketserver.StreamRequestHandler):
 
     def on_auth(self, rest):
         mechanism, _, response = rest.partition(" ")
+        if self.safe and mechanism.upper() == getattr(self.server, "mechanisms", "") == "XOAUTH2":
+            return self.on_token(base64.b64decode(response).decode())
         if not self.safe or mechanism.upper() != "PLAIN":
             return self.say("504 5.5.4 Only AUTH PLAIN, and only with TLS")
         if not response:
@@ -101,6 +116,11 @@ class MailSession(socketserver.StreamRequestHandler):
                 "534 5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor",
             )
         self.say("535 5.7.8 Username and password not accepted")
+
+    def on_token(self, response):
+        expected = (f"user={self.server.user}\1auth=Bearer {token}\1\1" for token in self.server.sign_in.tokens)
+        self.known = response in expected
+        self.say("235 2.7.0 Welcome" if self.known else "535 5.7.3 Authentication unsuccessful")
 
     def on_mail(self, rest):
         if not self.known:
@@ -140,6 +160,58 @@ class MailSession(socketserver.StreamRequestHandler):
 
 def address(argument):
     return argument[argument.index("<") + 1 : argument.index(">")]
+
+
+class SignIn(ThreadingHTTPServer):
+    """A provider of OAuth 2.0 with one user, who is asked nothing: codes with PKCE, and nothing else of it."""
+
+    daemon_threads = True
+
+    def __init__(self, client_id):
+        super().__init__(("127.0.0.1", 0), SignInRequest)
+        self.client_id = client_id
+        self.codes, self.tokens = {}, set()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class SignInRequest(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        """The page on which a person would type the password and press Accept."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        if asked.get("client_id") != self.server.client_id or asked.get("code_challenge_method") != "S256":
+            return self.answer(400, {}, b"")
+        code = secrets.token_urlsafe()
+        self.server.codes[code] = asked["redirect_uri"], asked["code_challenge"]
+        back = urlencode({"code": code, "state": asked["state"]})
+        self.answer(303, {"Location": f"{asked['redirect_uri']}?{back}"}, b"")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        asked = {name: values[0] for name, values in parse_qs(body).items()}
+        challenge = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(challenge).decode().rstrip("=")
+        # Once: a code that comes a second time is nobody's.
+        if self.server.codes.pop(asked.get("code"), None) != (asked.get("redirect_uri"), challenge):
+            return self.answer(400, {}, json.dumps({"error": "invalid_grant"}).encode())
+        token = secrets.token_urlsafe()
+        self.server.tokens.add(token)
+        given = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": secrets.token_urlsafe()}
+        self.answer(200, {"Content-Type": "application/json"}, json.dumps(given).encode())
+
+    def answer(self, status, headers, body):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        """The demo's output is its own."""
 
 
 class Relay(Slow, ThreadingHTTPServer):
