@@ -31,8 +31,10 @@ fn media_types(to: &Path) -> Result<(), Box<dyn Error>> {
         let media_type = mime_guess::from_ext(extension).first_raw().ok_or("an extension has no media type")?;
         types.entry(media_type).or_default().push(extension);
     }
-    let lines: String =
-        types.into_iter().map(|(media_type, extensions)| format!("{media_type} {}\n", extensions.join(" "))).collect();
+    let mut lines = String::new();
+    for (media_type, extensions) in types {
+        writeln!(lines, "{media_type} {}", extensions.join(" "))?;
+    }
     fs::write(to.join("media_types.deflate"), miniz_oxide::deflate::compress_to_vec(lines.as_bytes(), LEVEL))?;
     Ok(())
 }

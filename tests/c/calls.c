@@ -19,6 +19,8 @@ static void with_json(const mailbutton_account *account, const char *json, const
     EXPECT(mailbutton_button(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_check_document(account, json, PDF_LENGTH), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_send_test(account, json), MAILBUTTON_BAD_CALL, reason, part);
+    EXPECT(mailbutton_sign_in(account, json), MAILBUTTON_BAD_CALL, reason, part);
+    EXPECT(mailbutton_sign_in_finish(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_send_document(account, json, PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL, reason, part);
 }
 
@@ -33,6 +35,7 @@ static void null_account(void)
 {
     with_json(NULL, "{}", "null_argument", "account is NULL");
     EXPECT(mailbutton_settings_get(NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
+    EXPECT(mailbutton_sign_out(NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     EXPECT(mailbutton_settings_clear(NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     EXPECT(mailbutton_open("{}", NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
     EXPECT(mailbutton_open(NULL, NULL), MAILBUTTON_BAD_CALL, "null_argument", "account is NULL");
@@ -50,6 +53,9 @@ static void null_texts(void)
     EXPECT(mailbutton_settings_set(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "settings_json is NULL");
     EXPECT(mailbutton_button(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "document_json is NULL");
     EXPECT(mailbutton_send_test(account, NULL), MAILBUTTON_BAD_SETTINGS, "not_configured", "not set up");
+    EXPECT(mailbutton_sign_in(account, NULL), MAILBUTTON_BAD_SETTINGS, "not_configured", "not set up");
+    EXPECT(mailbutton_sign_out(account), MAILBUTTON_BAD_SETTINGS, "not_configured", "not set up");
+    EXPECT(mailbutton_sign_in_finish(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "finish_json is NULL");
     EXPECT(mailbutton_check_document(account, NULL, PDF_LENGTH), MAILBUTTON_BAD_CALL, "null_argument",
            "email_json is NULL");
     EXPECT(mailbutton_send_document(account, NULL, PDF, PDF_LENGTH), MAILBUTTON_BAD_CALL, "null_argument",

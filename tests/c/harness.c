@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     run(store_tests, argv + 1);
     run(email_tests, argv + 1);
     run(waiting_tests, argv + 1);
+    run(sign_in_tests, argv + 1);
     nftw(folder, forget, 16, FTW_DEPTH | FTW_PHYS);
     printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     return failed != 0;

@@ -25,7 +25,8 @@ struct test {
     void (*run)(void);
 };
 
-extern const struct test call_tests[], settings_tests[], store_tests[], email_tests[], waiting_tests[], process_tests[];
+extern const struct test call_tests[], settings_tests[], store_tests[], email_tests[], waiting_tests[], sign_in_tests[],
+    process_tests[];
 
 void check(int holds, const char *file, int line, const char *what);
 void check_text(const char *text, const char *part, const char *file, int line);
@@ -55,5 +56,12 @@ const char *settings_for(const struct server *server);
 
 /* EMAIL and PDF, on their way. */
 mailbutton_reply *send_one(const mailbutton_account *account);
+
+/* A forked child may find the sanitizer's own allocator locked by a thread that is not there. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILDREN_MAY_ALLOCATE 0
+#else
+#define CHILDREN_MAY_ALLOCATE 1
+#endif
 
 #endif

@@ -175,13 +175,6 @@ static void exit_as(int code)
     _exit(127);
 }
 
-/* A forked child may find the sanitizer's own allocator locked by a thread that is not there. */
-#ifdef __SANITIZE_ADDRESS__
-#define CHILDREN_MAY_ALLOCATE 0
-#else
-#define CHILDREN_MAY_ALLOCATE 1
-#endif
-
 static void fork_after_use(void)
 {
     struct server *server = server_start(ACCEPTS), *silent = server_start(SILENT);

@@ -82,7 +82,7 @@ fn seconds(answer: &Answer, key: &str) -> Option<Duration> {
 }
 
 /// What an identity token calls the account. It came from the provider's own endpoint over TLS, so that its signature need
-/// not be looked at (OpenID Connect Core 3.1.3.7), and nothing but a warning stands on it.
+/// not be looked at (`OpenID` Connect Core 3.1.3.7); it decides whether the right account signed in, and nothing else.
 fn accounts(token: &str) -> Vec<String> {
     let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
     let claims: Option<Value> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
