@@ -7,6 +7,7 @@ mod delivery;
 mod discover;
 mod fault;
 mod options;
+mod renewal;
 mod repair;
 mod report;
 mod saved;
@@ -29,6 +30,7 @@ use crate::reply::{Answer, Reply, Status};
 use crate::store::{Saved, Store, StoreError};
 
 use options::{NetworkOptions, Options, ProgramIds};
+use renewal::Renewals;
 use send::StepTexts;
 use sign_in::SignIns;
 use worker::Worker;
@@ -52,6 +54,7 @@ pub struct Account {
     programs: ProgramIds,
     /// Begun, and not finished yet.
     sign_ins: Arc<SignIns>,
+    renewals: Arc<Renewals>,
     /// Made with the first form.
     schemas: OnceBox<Arc<Schemas>>,
     /// Made with the first piece of work.
@@ -96,6 +99,7 @@ impl Account {
             network: Arc::new(network),
             programs,
             sign_ins: Arc::default(),
+            renewals: Arc::default(),
             schemas: OnceBox::new(),
             step_texts: OnceBox::new(),
             ready: ArcSwapOption::empty(),

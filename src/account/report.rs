@@ -212,7 +212,7 @@ fn failed(
 }
 
 /// A sign-in that came to nothing.
-pub fn of_sign_in(texts: &Texts, provider: &Provider, failure: &Failure, host: &str, username: &str) -> Answer {
+pub fn of_sign_in(texts: &Texts, provider: Option<&Provider>, failure: &Failure, host: &str, username: &str) -> Answer {
     let situation = Situation {
         failure,
         step: Some(Step::SignIn),
@@ -222,7 +222,7 @@ pub fn of_sign_in(texts: &Texts, provider: &Provider, failure: &Failure, host: &
         username,
         auth: "oauth2",
         sender: username,
-        provider: Some(provider),
+        provider,
         sign_in: SignIn::Registered,
         proxy: None,
         refused: None,

@@ -19,7 +19,7 @@ use crate::transport::{Ending, Failure, Journal, Network, Step};
 use crate::transport::{http, smtp};
 
 use super::delivery::Delivery;
-use super::sign_in::Authorizer;
+use super::renewal::{Authorizer, Stop};
 use super::worker::Worker;
 use super::{Account, fault, repair, report, saved, token};
 
@@ -183,15 +183,14 @@ async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
     // The work is looked at first: a verdict that is here counts, though the host gave up in the same moment.
     let ended = tokio::select! {
         biased;
-        ended = async {
-            if let Some(authorizer) = &authorizer {
-                let token = authorizer.token(&network, &journal).await?;
-                delivery.authorize(&authorizer.user, token);
-            }
-            deliver(&network, &delivery, tested.is_some(), &journal).await
-        } => ended,
-        () = job.canceled() => Err(cut_short(&journal, Ending::Canceled)),
-        () = overdue(total) => Err(cut_short(&journal, Ending::OutOfTime)),
+        ended = authorized(&network, &mut delivery, authorizer.as_ref(), tested.is_some(), &journal) => ended,
+        () = job.canceled() => Err(cut_short(&journal, Ending::Canceled).into()),
+        () = overdue(total) => Err(cut_short(&journal, Ending::OutOfTime).into()),
+    };
+    let (ended, unstored) = match ended {
+        Ok(ending) => (Ok(ending), None),
+        Err(Stop::Failure(failure)) => (Err(failure), None),
+        Err(Stop::Store(error)) => (Err(Failure::new(Ending::Internal)), Some(saved::failed(&texts, &error))),
     };
     let (Ok(ending) | Err(Failure { ending, .. })) = &ended;
     if let Err(failure) = &ended {
@@ -199,14 +198,22 @@ async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
     }
     journal.finish(*ending);
     let (ended, tried) = match &ended {
-        Err(failure) if tested.is_some() => tokio::select! {
+        Err(failure) if tested.is_some() && unstored.is_none() => tokio::select! {
             biased;
             tried = repair::run(&delivery, failure, &network, &journal, left(total, began)) => (ended, tried),
             () = job.canceled() => (Err(Ending::Canceled.into()), None),
         },
         _ => (ended, None),
     };
-    let answer = report::answer(&texts, &providers, &delivery, &ended, &journal, tested.as_deref(), tried.as_deref());
+    let answer = match (unstored, &authorizer, &ended) {
+        (Some(answer), ..) => answer,
+        (None, Some(authorizer), Err(failure)) if is_of_sign_in(failure, &journal) => {
+            let Authorizer { client, login, host, .. } = authorizer;
+            let provider = providers.of_login(host, &login.account);
+            report::of_sign_in(&texts, provider, failure, client.host(), &login.account)
+        }
+        _ => report::answer(&texts, &providers, &delivery, &ended, &journal, tested.as_deref(), tried.as_deref()),
+    };
     let course = report::Course::of(&delivery, &journal);
     // The listener holds the other half of the job; with the journal it is gone. The document goes before the host hears of
     // the end, so that it never finds two of them in memory.
@@ -214,6 +221,37 @@ async fn run(network: Rc<Network>, words: Words, work: Work, job: Job) {
     if let Some(job) = Rc::into_inner(job) {
         job.end_with(answer, Box::new(move || course.members(&texts)));
     }
+}
+
+/// With the token of the account's sign-in, if there is one.
+async fn authorized(
+    network: &Rc<Network>,
+    delivery: &mut Delivery,
+    authorizer: Option<&Authorizer>,
+    is_test: bool,
+    journal: &Journal,
+) -> Result<Ending, Stop> {
+    let Some(authorizer) = authorizer else { return Ok(deliver(network, delivery, is_test, journal).await?) };
+    let token = authorizer.token(network, journal).await?;
+    delivery.authorize(&authorizer.login.user, token.clone());
+    let refused = match deliver(network, delivery, is_test, journal).await {
+        Err(failure) if failure.ending == Ending::LoginRefused => failure,
+        ended => return Ok(ended?),
+    };
+    // It may have expired while the email waited for its turn, or was taken back.
+    let token = match authorizer.another(&token, network).await {
+        Ok(Some(token)) => token,
+        Ok(None) | Err(Stop::Failure(_)) => return Err(refused.into()),
+        Err(stop) => return Err(stop),
+    };
+    journal.start_over();
+    delivery.authorize(&authorizer.login.user, token);
+    Ok(deliver(network, delivery, is_test, journal).await?)
+}
+
+/// Of the sign-in's renewal, and not of the email's own session.
+fn is_of_sign_in(failure: &Failure, journal: &Journal) -> bool {
+    journal.step() == Some(Step::SignIn) && !matches!(failure.ending, Ending::Canceled | Ending::OutOfTime)
 }
 
 async fn deliver(network: &Network, delivery: &Delivery, is_test: bool, journal: &Journal) -> Result<Ending, Failure> {

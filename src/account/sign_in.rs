@@ -1,13 +1,13 @@
 //! Signing in with a provider: begun by one call, finished by another, kept in the store, and renewed when it is needed.
 
+use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use serde_json::{Map, Value, json};
-use tokio::task::{spawn_blocking, spawn_local};
+use serde_json::{Map, Value};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -15,23 +15,19 @@ use crate::form::{self, Purpose, Route, SIGN_IN, Values};
 use crate::guide::{Provider, Texts};
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Job, Reply, Status, pending};
-use crate::secret::Secret;
 use crate::store::{Saved, Store, StoreError};
-use crate::transport::oauth::{Callback, Client, Device, Listener, Page, Pages, Tokens, random, read_callback};
-use crate::transport::{Ending, Failure, Journal, Network, Step};
+use crate::transport::oauth::{Callback, Client, Device, Listener, Page, Tokens, random, read_callback};
+use crate::transport::{Ending, Failure, Network};
 
+use super::renewal::{Authorizer, Kept, Stop};
 use super::{Account, fault, report, saved, send};
 
-/// A token is renewed so long before it expires: the login with it may wait for its turn.
-const MARGIN: u64 = 60;
-/// For a token of which the provider does not say how long it lives.
-const USUAL_LIFE: u64 = 3600;
 /// A person may have to look for a password meanwhile.
 const LONGEST_SIGN_IN: Duration = Duration::from_secs(15 * 60);
 /// More at a time are mistakes; the oldest is forgotten.
 const MOST_SIGN_INS: usize = 16;
 
-/// Begun, and not finished. Lock-free: a child after `fork()` may find it in any state.
+/// Begun, and not finished, the newest first. Lock-free: a child after `fork()` may find it in any state.
 #[derive(Default)]
 pub struct SignIns(ArcSwap<Vec<Arc<SignIn>>>);
 
@@ -39,13 +35,13 @@ impl SignIns {
     fn add(&self, sign_in: SignIn) {
         let sign_in = Arc::new(sign_in);
         self.0.rcu(|list| {
-            let kept = list.iter().rev().take(MOST_SIGN_INS - 1).rev();
-            kept.chain([&sign_in]).cloned().collect::<Vec<_>>()
+            let others = list.iter().filter(|sign_in| sign_in.is_alive()).take(MOST_SIGN_INS - 1);
+            [&sign_in].into_iter().chain(others).cloned().collect::<Vec<_>>()
         });
     }
 
     fn find(&self, id: &str) -> Option<Arc<SignIn>> {
-        self.0.load().iter().find(|sign_in| sign_in.id == id).cloned()
+        self.0.load().iter().find(|sign_in| sign_in.id == id && sign_in.is_alive()).cloned()
     }
 
     /// Only one of those who finish the same sign-in gets it.
@@ -62,8 +58,15 @@ impl SignIns {
 struct SignIn {
     /// By which the host finishes it. Nobody else learns it.
     id: String,
+    begun: Instant,
     subject: Subject,
     way: Way,
+}
+
+impl SignIn {
+    fn is_alive(&self) -> bool {
+        self.begun.elapsed() < LONGEST_SIGN_IN
+    }
 }
 
 enum Way {
@@ -73,10 +76,7 @@ enum Way {
         redirect: Url,
         listener: Option<Listener>,
     },
-    Device {
-        device: Device,
-        begun: Instant,
-    },
+    Device(Device),
 }
 
 /// Who signs in, and what is saved when that is done.
@@ -86,191 +86,21 @@ struct Subject {
     username: String,
     provider: Provider,
     settings: Map<String, Value>,
-}
-
-/// What the store keeps of a sign-in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Kept {
-    client_id: String,
-    access: Secret,
-    /// In seconds since 1970, by this computer's clock, which may be put right meanwhile.
-    fetched: u64,
-    expires: u64,
-    refresh: Option<Secret>,
-    /// It is the program's own, and not a person's.
-    is_of_program: bool,
-}
-
-impl Kept {
-    fn new(client: &Client, tokens: Tokens, before: Option<&Self>, is_of_program: bool) -> Self {
-        let life = tokens.expires_in.map_or(USUAL_LIFE, |life| life.as_secs());
-        Self {
-            client_id: client.id.clone(),
-            access: tokens.access,
-            fetched: now(),
-            expires: now().saturating_add(life),
-            // A provider that does not rotate it says it once.
-            refresh: tokens.refresh.or_else(|| before.and_then(|before| before.refresh.clone())),
-            is_of_program,
-        }
-    }
-
-    fn read(secret: &Secret) -> Option<Self> {
-        let json: Value = serde_json::from_str(secret.expose()).ok()?;
-        let text = |key: &str| json.get(key)?.as_str().map(str::to_owned);
-        Some(Self {
-            client_id: text("client_id")?,
-            access: Secret::new(text("access")?),
-            fetched: json.get("fetched")?.as_u64()?,
-            expires: json.get("expires")?.as_u64()?,
-            refresh: text("refresh").map(Secret::new),
-            is_of_program: json.get("of_program").and_then(Value::as_bool).unwrap_or_default(),
-        })
-    }
-
-    fn secret(&self) -> Secret {
-        let json = json!({
-            "client_id": self.client_id,
-            "access": self.access.expose(),
-            "fetched": self.fetched,
-            "expires": self.expires,
-            "refresh": self.refresh.as_ref().map(Secret::expose),
-            "of_program": self.is_of_program,
-        });
-        Secret::new(json.to_string())
-    }
-
-    fn is_fresh(&self) -> bool {
-        let now = now();
-        self.fetched <= now && self.expires > now.saturating_add(MARGIN)
-    }
-
-    fn tokens(&self) -> Tokens {
-        Tokens { access: self.access.clone(), refresh: self.refresh.clone(), expires_in: None, accounts: Vec::new() }
-    }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// Gets the token for a piece of work, new or not.
-#[derive(Clone)]
-pub struct Authorizer {
-    client: Client,
-    /// Of the login.
-    pub user: String,
-    store: Arc<Store>,
-}
-
-impl Authorizer {
-    pub async fn token(&self, network: &Rc<Network>, journal: &Journal) -> Result<Secret, Failure> {
-        if let Some(kept) = self.load().await?.filter(Kept::is_fresh) {
-            return Ok(kept.access);
-        }
-        journal.begin(Step::SignIn);
-        // Whoever cancels an email meanwhile must not have a rotated token thrown away with it.
-        let (this, network) = (self.clone(), Rc::clone(network));
-        let renewing = spawn_local(async move { this.renew(&network).await });
-        renewing.await.map_err(|_| Failure::new(Ending::Internal))?
-    }
-
-    async fn renew(&self, network: &Network) -> Result<Secret, Failure> {
-        // The first one fetches it for all who wait here.
-        let _turn = network.refreshing().await;
-        let before = self.load().await?.ok_or_else(|| again("no sign-in is there"))?;
-        if before.is_fresh() {
-            return Ok(before.access);
-        }
-        let fetched = match &before.refresh {
-            _ if before.client_id != self.client.id => return Err(again("the sign-in is of another client id")),
-            Some(refresh) => self.client.refresh(refresh, network).await,
-            None if before.is_of_program => self.client.client_credentials(network).await,
-            None => return Err(again("it has expired, and there is no refresh token")),
-        };
-        let tokens = match fetched {
-            Ok(tokens) => tokens,
-            // Another process may have been faster: the refresh token that it used up is no longer the one.
-            Err(failure) => {
-                let other = self.load().await?.filter(|kept| *kept != before && kept.is_fresh());
-                return other.map(|kept| kept.access).ok_or(failure);
-            }
-        };
-        let kept = Kept::new(&self.client, tokens, Some(&before), before.is_of_program);
-        // Before it is used: the one that it replaces may be worth nothing any more.
-        self.replace(before, kept.clone()).await?;
-        Ok(kept.access)
-    }
-
-    async fn load(&self) -> Result<Option<Kept>, Failure> {
-        let store = Arc::clone(&self.store);
-        let load = move || {
-            let saved = store.load().map_err(|error| not_stored(&error))?;
-            Ok(saved.and_then(|saved| Kept::read(saved.secrets.get(SIGN_IN)?)))
-        };
-        spawn_blocking(load).await.map_err(|_| Failure::new(Ending::Internal))?
-    }
-
-    /// Unless there is another sign-in meanwhile, or none.
-    async fn replace(&self, before: Kept, kept: Kept) -> Result<(), Failure> {
-        let store = Arc::clone(&self.store);
-        let update = move || {
-            let is_same = |saved: &Saved| saved.secrets.get(SIGN_IN).and_then(Kept::read).as_ref() == Some(&before);
-            let updated = store.update(|saved: Option<Saved>| {
-                let mut saved = saved.filter(is_same).ok_or(NotReplaced::Gone)?;
-                saved.secrets.insert(SIGN_IN.to_owned(), kept.secret());
-                Ok(saved)
-            });
-            match updated {
-                Ok(_) | Err(NotReplaced::Gone) => Ok(()),
-                Err(NotReplaced::Store(error)) => Err(not_stored(&error)),
-            }
-        };
-        spawn_blocking(update).await.map_err(|_| Failure::new(Ending::Internal))?
-    }
-}
-
-enum NotReplaced {
-    Gone,
-    Store(StoreError),
-}
-
-impl From<StoreError> for NotReplaced {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-fn not_stored(error: &StoreError) -> Failure {
-    Failure::new(Ending::Internal).detail(error.detail.clone())
-}
-
-/// No renewing helps: a person must sign in again.
-fn again(detail: &str) -> Failure {
-    Failure::new(Ending::TokenRefused).detail(detail)
-}
-
-/// For settings with a sign-in that is there; why not else.
-pub fn authorizer(account: &Account, settings: &form::Settings) -> Result<Authorizer, Fault> {
-    let Route::Smtp { server, token_user: Some(user), .. } = &settings.route else {
-        return Err(Fault::input("auth", "not_signed_in"));
-    };
-    if !settings.is_signed_in {
-        return Err(Fault::input("auth", "not_signed_in"));
-    }
-    let (client, _) = client(account, &server.host, user)?;
-    Ok(Authorizer { client, user: user.clone(), store: Arc::clone(&account.store) })
+    /// The sign-in is for the saved settings, which may change meanwhile, and not for values of the form.
+    is_for_saved: bool,
+    /// What the sign-in will belong to.
+    belongs_to: String,
 }
 
 /// Nobody has signed in yet, and somebody could. A program that is not registered may have tokens of its own.
 pub fn missing(account: &Account, settings: &form::Settings) -> Option<Fault> {
-    let Route::Smtp { server, token_user: Some(user), .. } = &settings.route else { return None };
-    let is_missing = !settings.is_signed_in && client(account, &server.host, user).is_ok();
+    let Route::Smtp { server, token_login: Some(login), .. } = &settings.route else { return None };
+    let is_missing = settings.sign_in_of.is_none() && client(account, &server.host, &login.account).is_ok();
     is_missing.then(|| Fault::input("auth", "not_signed_in"))
 }
 
 /// The host's program at the provider of a server.
-fn client<'a>(account: &'a Account, host: &str, username: &str) -> Result<(Client, &'a Provider), Fault> {
+pub fn client<'a>(account: &'a Account, host: &str, username: &str) -> Result<(Client, &'a Provider), Fault> {
     let provider = account.providers.of_login(host, username);
     let offered = provider.and_then(|provider| Some((provider, provider.oauth.clone()?)));
     let (provider, mut endpoints) = offered.ok_or_else(|| Fault::input("smtp_host", "no_sign_in_here"))?;
@@ -325,7 +155,7 @@ pub fn begin(account: &Account, json: Value) -> Result<Reply, Answer> {
             };
             let url = page.url.to_string();
             let (id, way) = (id.expose().to_owned(), Way::Page { page, redirect, listener });
-            account.sign_ins.add(SignIn { id: id.clone(), subject, way });
+            account.sign_ins.add(SignIn { id: id.clone(), begun: Instant::now(), subject, way });
             Ok(Reply::ready(Answer::ok("sign_in_begun").with("sign_in", id).with("url", url)))
         }
     }
@@ -346,6 +176,7 @@ fn redirect_uri(text: &str, faults: &mut Faults) -> Option<Url> {
 fn subject(account: &Account, texts: &Texts, values: Option<Values>) -> Result<Subject, Answer> {
     let refuse = |faults: &[Fault]| fault::refuse(texts, faults, Status::BadSettings);
     let stored = account.store.load().map_err(|error| saved::failed(texts, &error))?;
+    let is_for_saved = values.is_none();
     let values = match (values, &stored) {
         (Some(values), _) => values,
         (None, Some(stored)) => saved::values(stored),
@@ -353,12 +184,19 @@ fn subject(account: &Account, texts: &Texts, values: Option<Values>) -> Result<S
     };
     let checked = form::check(&account.providers, &values, None, Purpose::Save);
     let settings = checked.settings.ok_or_else(|| refuse(&checked.faults))?;
-    let Route::Smtp { server, token_user: Some(_), .. } = &settings.route else {
+    let Route::Smtp { server, token_login: Some(_), .. } = &settings.route else {
         return Err(refuse(&[Fault::input("auth", "sign_in_unused")]));
     };
     let username = values.text("username").to_owned();
     let (client, provider) = client(account, &server.host, &username).map_err(|fault| refuse(&[fault]))?;
-    Ok(Subject { client, username, provider: provider.clone(), settings: checked.kept })
+    Ok(Subject {
+        client,
+        username,
+        provider: provider.clone(),
+        settings: checked.kept,
+        is_for_saved,
+        belongs_to: form::belonging(&values).sign_in,
+    })
 }
 
 pub fn finish(account: &Account, json: Value) -> Result<Reply, Answer> {
@@ -425,27 +263,25 @@ struct Desk {
     sign_ins: Arc<SignIns>,
 }
 
-/// Why there is no sign-in: of the provider, or of the store.
-enum Stop {
-    Failure(Failure),
-    Store(StoreError),
+enum NotSignedIn {
+    Stop(Stop),
+    SettingsChanged,
 }
 
-impl From<Failure> for Stop {
+impl From<Failure> for NotSignedIn {
     fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
+        Self::Stop(failure.into())
     }
 }
 
-impl From<StoreError> for Stop {
+impl From<StoreError> for NotSignedIn {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Stop(error.into())
     }
 }
 
 fn failed(texts: &Texts, subject: &Subject, failure: &Failure) -> Answer {
-    let host = subject.client.endpoints.token.host_str().unwrap_or_default();
-    report::of_sign_in(texts, &subject.provider, failure, host, &subject.username)
+    report::of_sign_in(texts, Some(&subject.provider), failure, subject.client.host(), &subject.username)
 }
 
 /// People have more than one account, and a browser that remembers the other one. A name that is no address says nothing.
@@ -473,34 +309,102 @@ impl Desk {
         };
         match done {
             Ok(answer) => answer,
-            Err(Stop::Store(error)) => saved::failed(&self.texts, &error),
-            Err(Stop::Failure(failure)) => failed(&self.texts, &self.subject, &failure),
+            Err(NotSignedIn::Stop(Stop::Store(error))) => saved::failed(&self.texts, &error),
+            Err(NotSignedIn::Stop(Stop::Failure(failure))) => failed(&self.texts, &self.subject, &failure),
+            Err(NotSignedIn::SettingsChanged) => {
+                fault::refuse(&self.texts, &[Fault::input("auth", "sign_in_settings_changed")], Status::BadSettings)
+            }
         }
     }
 
-    async fn work(&self, network: &Network, work: Work) -> Result<Answer, Stop> {
+    async fn work(&self, network: &Network, work: Work) -> Result<Answer, NotSignedIn> {
         let client = &self.subject.client;
-        let (tokens, is_of_program) = match work {
-            Work::DeviceCode => return self.device_code(network).await,
-            Work::ClientCredentials => (client.client_credentials(network).await?, true),
-            Work::Finish { sign_in, callback, .. } => (self.person(network, &sign_in, callback).await?, false),
-        };
-        if !is_of_program {
-            check_account(&tokens, &self.subject.username)?;
+        match work {
+            Work::DeviceCode => Ok(self.device_code(network).await?),
+            Work::ClientCredentials => {
+                let tokens = client.client_credentials(network).await?;
+                self.save(tokens, true, network).await
+            }
+            Work::Finish { sign_in, callback, .. } => self.finish(network, &sign_in, callback).await,
         }
-        let kept = Kept::new(client, tokens, None, is_of_program);
-        let (store, settings) = (Arc::clone(&self.store), self.subject.settings.clone());
+    }
+
+    async fn finish(
+        &self,
+        network: &Network,
+        sign_in: &SignIn,
+        callback: Option<Callback>,
+    ) -> Result<Answer, NotSignedIn> {
+        let client = &self.subject.client;
+        let (page, redirect, listener) = match &sign_in.way {
+            Way::Device(device) => {
+                let tokens = client.await_device(device, sign_in.begun, network).await?;
+                return self.save(tokens, false, network).await;
+            }
+            Way::Page { page, redirect, listener } => (page, redirect, listener),
+        };
+        let (callback, guest) = match (callback, listener) {
+            (Some(callback), _) => (callback, None),
+            (None, Some(listener)) => {
+                let (callback, guest) = listener.callback(&page.state, client.endpoints.issuer.as_deref()).await?;
+                (callback, Some(guest))
+            }
+            (None, None) => return Err(Failure::new(Ending::Internal).into()),
+        };
+        let done = match callback {
+            Callback::Code(code) => match client.redeem(&code, &page.verifier, redirect, network).await {
+                Ok(tokens) => self.save(tokens, false, network).await,
+                Err(failure) => Err(failure.into()),
+            },
+            Callback::Refused(failure) => Err(failure.into()),
+            Callback::NotOurs => Err(Failure::new(Ending::Internal).into()),
+        };
+        // Only now is it known what the browser has to show.
+        if let Some(guest) = guest {
+            let (title, text) = match done {
+                Ok(_) => ("page-signed_in-title", "page-signed_in"),
+                Err(_) => ("page-not_signed_in-title", "page-not_signed_in"),
+            };
+            guest.tell(&self.page(title, text)).await;
+        }
+        done
+    }
+
+    async fn save(&self, tokens: Tokens, is_of_program: bool, network: &Network) -> Result<Answer, NotSignedIn> {
+        let subject = self.subject.clone();
+        let store = Arc::clone(&self.store);
+        let is_meant = if is_of_program { Ok(()) } else { check_account(&tokens, &subject.username) };
+        let kept = Kept::new(&subject.client, tokens, None, is_of_program);
+        let secret = kept.secret();
         let save = move || {
-            store.update(|_| -> Result<Saved, StoreError> {
-                let secrets = [(SIGN_IN.to_owned(), kept.secret())].into();
-                Ok(Saved { settings: settings.clone(), secrets })
+            store.update(|before: Option<Saved>| {
+                if !subject.is_for_saved {
+                    let secrets = [(SIGN_IN.to_owned(), secret.clone())].into();
+                    return Ok(Saved { settings: subject.settings.clone(), secrets });
+                }
+                let is_same = |saved: &Saved| saved::stored(saved).belongs_to.sign_in == subject.belongs_to;
+                let mut saved = before.filter(is_same).ok_or(NotSignedIn::SettingsChanged)?;
+                saved.secrets.insert(SIGN_IN.to_owned(), secret.clone());
+                Ok(saved)
             })
         };
-        let saved = spawn_blocking(save).await.map_err(|_| Failure::new(Ending::Internal))??;
-        Ok(saved::shown(Answer::ok("signed_in"), &saved).with("account", self.subject.username.clone()))
+        let saved = match is_meant {
+            Ok(()) => spawn_blocking(save).await.map_err(|_| Failure::new(Ending::Internal))?,
+            Err(failure) => Err(failure.into()),
+        };
+        match saved {
+            Ok(saved) => {
+                Ok(saved::shown(Answer::ok("signed_in"), &saved).with("account", self.subject.username.clone()))
+            }
+            Err(stop) => {
+                // Nobody will use it.
+                let _ = self.subject.client.revoke(&kept.tokens(), network).await;
+                Err(stop)
+            }
+        }
     }
 
-    async fn device_code(&self, network: &Network) -> Result<Answer, Stop> {
+    async fn device_code(&self, network: &Network) -> Result<Answer, Failure> {
         let begun = Instant::now();
         let none = || Failure::new(Ending::TokenRefused).detail("the provider has no codes for devices");
         let device = self.subject.client.device(network).await.ok_or_else(none)??;
@@ -511,36 +415,11 @@ impl Desk {
             .with("whole_url", device.whole_url.clone())
             .with("code", device.code.clone())
             .with("expires_in", device.expires_in.as_secs());
-        self.sign_ins.add(SignIn { id, subject: self.subject.clone(), way: Way::Device { device, begun } });
+        self.sign_ins.add(SignIn { id, begun, subject: self.subject.clone(), way: Way::Device(device) });
         Ok(answer)
     }
 
-    /// The tokens that a person signed in for.
-    async fn person(&self, network: &Network, sign_in: &SignIn, callback: Option<Callback>) -> Result<Tokens, Failure> {
-        let client = &self.subject.client;
-        let (page, redirect, listener) = match &sign_in.way {
-            Way::Device { device, begun } => return client.await_device(device, *begun, network).await,
-            Way::Page { page, redirect, listener } => (page, redirect, listener),
-        };
-        let code = match (callback, listener) {
-            (Some(Callback::Code(code)), _) => code,
-            (Some(Callback::Refused(failure)), _) => return Err(failure),
-            (_, Some(listener)) => {
-                let issuer = client.endpoints.issuer.as_deref();
-                listener.code(&page.state, issuer, &self.pages()).await?
-            }
-            (_, None) => return Err(Ending::Internal.into()),
-        };
-        client.redeem(&code, &page.verifier, redirect, network).await
-    }
-
-    fn pages(&self) -> Pages {
-        Pages {
-            done: self.page("page-signed_in-title", "page-signed_in"),
-            refused: self.page("page-not_signed_in-title", "page-not_signed_in"),
-        }
-    }
-
+    /// What the browser shows at the end. A whole page; nothing of it comes from the network.
     fn page(&self, title: &str, text: &str) -> String {
         let texts = &self.texts;
         let escaped = |text: String| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -562,17 +441,10 @@ pub fn sign_out(account: &Account) -> Result<Reply, Answer> {
     let Some(stored) = stored else { return Err(saved::not_configured(texts)) };
     let values = saved::values(&stored);
     let checked = form::check(&account.providers, &values, Some(&saved::stored(&stored)), Purpose::Save);
-    let kept = stored.secrets.get(SIGN_IN).and_then(Kept::read);
-    let client = checked.settings.and_then(|settings| authorizer(account, &settings).ok()).map(|it| it.client);
+    let client = checked.settings.and_then(|settings| Authorizer::new(account, &settings).ok()).map(|it| it.client);
     account.ready.store(None);
-    let removed = account.store.update(|saved: Option<Saved>| -> Result<Saved, StoreError> {
-        let mut saved = saved.unwrap_or_default();
-        saved.secrets.remove(SIGN_IN);
-        Ok(saved)
-    });
-    removed.map_err(|error| saved::failed(texts, &error))?;
-    let answer = |is_revoked: bool| Answer::ok("signed_out").with("revoked", is_revoked);
-    let (Some(kept), Some(client)) = (kept, client) else { return Ok(Reply::ready(answer(false))) };
+    let Some(kept) = remove(account)? else { return Ok(Reply::ready(signed_out(false))) };
+    let Some(client) = client else { return Ok(Reply::ready(signed_out(false))) };
     let worker = send::worker(account).map_err(|error| no_thread(&error))?;
     let (reply, job) = pending();
     worker.submit(move |network| {
@@ -582,7 +454,7 @@ pub fn sign_out(account: &Account) -> Result<Reply, Answer> {
                 revoked = client.revoke(&tokens, &network) => revoked.is_some_and(|revoked| revoked.is_ok()),
                 () = job.canceled() => false,
             };
-            job.end(answer(is_revoked));
+            job.end(signed_out(is_revoked));
         })
     });
     Ok(reply)
@@ -590,4 +462,35 @@ pub fn sign_out(account: &Account) -> Result<Reply, Answer> {
 
 fn no_thread(error: &io::Error) -> Answer {
     Answer::internal().with("detail", format!("no background thread could be started: {error}"))
+}
+
+fn signed_out(is_revoked: bool) -> Answer {
+    Answer::ok("signed_out").with("revoked", is_revoked)
+}
+
+/// Takes the sign-in out of the store: the one that is there in this moment, which may have been renewed just now.
+fn remove(account: &Account) -> Result<Option<Kept>, Answer> {
+    let removed = RefCell::new(None);
+    let updated = account.store.update(|saved: Option<Saved>| {
+        let mut saved = saved.ok_or(NotRemoved::Cleared)?;
+        *removed.borrow_mut() = Kept::of(&saved);
+        saved.secrets.remove(SIGN_IN);
+        Ok(saved)
+    });
+    match updated {
+        Ok(_) => Ok(removed.into_inner()),
+        Err(NotRemoved::Cleared) => Err(saved::not_configured(&account.texts)),
+        Err(NotRemoved::Store(error)) => Err(saved::failed(&account.texts, &error)),
+    }
+}
+
+enum NotRemoved {
+    Cleared,
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotRemoved {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }

@@ -7,7 +7,7 @@ use crate::input::{Fault, Faults};
 use crate::secret::Secret;
 
 use super::Account;
-use super::sign_in::{Authorizer, authorizer};
+use super::renewal::Authorizer;
 
 /// Some are thousands of letters long; the longest with which a login still fits into its lines.
 const LONGEST: usize = 8000;
@@ -42,5 +42,5 @@ pub fn authorize(
     {
         return Err(Fault::program("access_token", "access_token_unused"));
     }
-    settings.needs_token().then(|| authorizer(account, settings)).transpose()
+    settings.needs_token().then(|| Authorizer::new(account, settings)).transpose()
 }

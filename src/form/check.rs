@@ -16,7 +16,7 @@ use crate::transport::{Fingerprint, Trust};
 use super::fields::{FIELDS, Field, Kind};
 use super::provider::{of_server, sends_instead};
 use super::server_name;
-use super::settings::{Belonging, Route, SIGN_IN, Settings, Stored};
+use super::settings::{Belonging, Route, SIGN_IN, Settings, Stored, TokenLogin};
 use super::values::Values;
 
 /// Longer than any real one, and short enough for a header.
@@ -233,7 +233,8 @@ impl Checker<'_> {
             let port = parts.port?;
             let username = values.text("username");
             let mailbox = Some(values.text("mailbox")).filter(|mailbox| !mailbox.is_empty());
-            let token_user = has_token(values).then(|| mailbox.unwrap_or(username).to_owned());
+            let token_login = has_token(values)
+                .then(|| TokenLogin { account: username.to_owned(), user: mailbox.unwrap_or(username).to_owned() });
             let login = secrets.get("password").map(|password| Login {
                 username: username.to_owned(),
                 credential: Credential::Password(password.clone()),
@@ -247,14 +248,14 @@ impl Checker<'_> {
                 allow_insecure_login: values.flag("allow_insecure_login"),
                 chunks_well: false,
             };
-            Route::Smtp { server: Arc::new(server), sender: parts.sender?, token_user }
+            Route::Smtp { server: Arc::new(server), sender: parts.sender?, token_login }
         };
         Some(Settings {
             sender_name: values.text("sender_name").to_owned(),
             copy_to: parts.copy_to.into_iter().map(|mailbox| mailbox.address).collect(),
             reply_to: parts.reply_to,
             route,
-            is_signed_in: secrets.contains_key(SIGN_IN),
+            sign_in_of: secrets.contains_key(SIGN_IN).then(|| belonging(values).sign_in),
         })
     }
 }

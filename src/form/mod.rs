@@ -18,5 +18,5 @@ pub use fields::{FIELDS, Kind};
 pub use render::{Sheet, render};
 pub use schema::Schemas;
 pub use server_name::host as host_name;
-pub use settings::{Route, SIGN_IN, Settings, Stored};
+pub use settings::{Route, SIGN_IN, Settings, Stored, TokenLogin};
 pub use values::Values;

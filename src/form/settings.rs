@@ -15,8 +15,16 @@ pub struct Settings {
     pub copy_to: Vec<Address>,
     pub reply_to: Vec<Mailbox>,
     pub route: Route,
-    /// There is a sign-in for this server and user in the store.
-    pub is_signed_in: bool,
+    /// There is a sign-in for this server and user in the store: what it belongs to.
+    pub sign_in_of: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenLogin {
+    /// Whose token it is: who signs in.
+    pub account: String,
+    /// Who logs in with it, which is another one for a shared mailbox.
+    pub user: String,
 }
 
 #[derive(Clone, Debug)]
@@ -24,8 +32,8 @@ pub enum Route {
     Smtp {
         server: Arc<Server>,
         sender: Address,
-        /// The user of a login with a token, which is none of the settings: it comes in time for each piece of work.
-        token_user: Option<String>,
+        /// For a login with a token, which is none of the settings: it comes in time for each piece of work.
+        token_login: Option<TokenLogin>,
     },
     Http(Box<Relay>),
 }
@@ -33,15 +41,15 @@ pub enum Route {
 impl Settings {
     /// `false`: these settings have no use for a token.
     pub fn authorize(&mut self, token: Secret) -> bool {
-        let Route::Smtp { server, token_user: Some(user), .. } = &mut self.route else { return false };
-        let login = Login { username: user.clone(), credential: Credential::Token(token) };
+        let Route::Smtp { server, token_login: Some(login), .. } = &mut self.route else { return false };
+        let login = Login { username: login.user.clone(), credential: Credential::Token(token) };
         Arc::make_mut(server).login = Some(login);
         true
     }
 
     /// There is no login yet, and there has to be one.
     pub fn needs_token(&self) -> bool {
-        matches!(&self.route, Route::Smtp { server, token_user: Some(_), .. } if server.login.is_none())
+        matches!(&self.route, Route::Smtp { server, token_login: Some(_), .. } if server.login.is_none())
     }
 }
 

@@ -116,21 +116,29 @@ pub struct Lock(File);
 
 impl Lock {
     pub fn take(store: &Path, wait: Duration) -> Result<Self, StoreError> {
-        let path = beside(store, ".lock");
+        let end = Instant::now() + wait;
+        loop {
+            match Self::try_take(store, ".lock")? {
+                Some(lock) => return Ok(lock),
+                None if Instant::now() >= end => {
+                    return Err(StoreError::new(StoreErrorKind::Busy, store, "another program is saving settings"));
+                }
+                None => thread::sleep(LOCK_POLL),
+            }
+        }
+    }
+
+    /// `None` while somebody else holds it. The file's name is the store's with `suffix` behind it.
+    pub fn try_take(store: &Path, suffix: &str) -> Result<Option<Self>, StoreError> {
+        let path = beside(store, suffix);
         // People know the settings file, not the lock beside it.
         let failed = |error: io::Error| StoreError::io(StoreErrorKind::Unwritable, store, &error);
         let file = options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         regular(&file, &path, StoreErrorKind::Unwritable)?;
-        let end = Instant::now() + wait;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self(file)),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= end => {
-                    return Err(StoreError::new(StoreErrorKind::Busy, store, "another program is saving settings"));
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
-            }
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::WouldBlock) => Ok(None),
         }
     }
 }

@@ -64,6 +64,10 @@ impl FileStore {
         disk::remove(&self.path)
     }
 
+    pub fn try_lock_renewal(&self) -> Result<Option<disk::Lock>, StoreError> {
+        disk::Lock::try_take(&self.path, ".renewal.lock")
+    }
+
     fn read(&self) -> Result<Option<Opened>, StoreError> {
         let Some(file) = disk::open(&self.path)? else { return Ok(None) };
         let Some(bytes) = disk::read(&file, &self.path, LONGEST_FILE)? else {

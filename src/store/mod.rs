@@ -134,6 +134,15 @@ impl Store {
         }
     }
 
+    /// For one at a time, in whatever process: to read a secret, have it replaced elsewhere, and save what came of it. Saving has
+    /// a lock of its own, which is never held for so long. `None` while somebody else has it.
+    pub fn try_lock_renewal(&self) -> Result<Option<RenewalLock>, StoreError> {
+        match &self.0 {
+            Place::Memory(_) => Ok(Some(RenewalLock(None))),
+            Place::File(file) => Ok(file.try_lock_renewal()?.map(|lock| RenewalLock(Some(lock)))),
+        }
+    }
+
     pub fn protection(&self) -> Protection {
         match &self.0 {
             Place::Memory(_) => Protection::Memory,
@@ -141,6 +150,9 @@ impl Store {
         }
     }
 }
+
+/// Held until it is dropped. What is in memory has one account only, and needs none.
+pub struct RenewalLock(#[expect(dead_code, reason = "it is there to be dropped")] Option<disk::Lock>);
 
 fn swap<E>(cell: &ArcSwapOption<Saved>, change: impl Fn(Option<Saved>) -> Result<Saved, E>) -> Result<Saved, E> {
     loop {

@@ -28,8 +28,10 @@ pub use tls::{BadRoots, Roots, Trust};
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use channel_binding::ChannelBinding;
 use smtp::{Permit, Place, Pool, Turn};
@@ -50,8 +52,8 @@ pub struct Network {
     hello_name: Option<String>,
     proxy: Option<Proxy>,
     pool: Rc<Pool>,
-    /// Whoever holds it fetches a token, and the others wait for that.
-    refreshing: tokio::sync::Mutex<()>,
+    /// Whoever holds it renews a sign-in, and the others wait for that.
+    renewing: Arc<Mutex<()>>,
 }
 
 impl Network {
@@ -68,7 +70,7 @@ impl Network {
             hello_name,
             proxy,
             pool: Pool::new(connections),
-            refreshing: tokio::sync::Mutex::default(),
+            renewing: Arc::default(),
         }
     }
 
@@ -77,9 +79,9 @@ impl Network {
         self.proxy.as_ref().filter(|proxy| proxy.is_for(host))
     }
 
-    /// One at a time fetches a token.
-    pub async fn refreshing(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.refreshing.lock().await
+    /// One at a time renews a sign-in.
+    pub async fn renewing(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.renewing).lock_owned().await
     }
 
     /// A connection that is not SMTP's.

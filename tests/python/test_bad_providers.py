@@ -1,6 +1,7 @@
 """Providers that answer as they should not, and what becomes of the sign-in; and many sends on one expired token."""
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -304,7 +305,7 @@ def mail_server(certificates, tokens):
 class Rotating:
     """Each refresh token is good once, and gives the next."""
 
-    def __init__(self, first_life=1):
+    def __init__(self, first_life=0):
         self.number = 1
         self.first_life = first_life
         self.refreshed = 0
@@ -367,7 +368,183 @@ def test_a_refused_refresh_says_to_sign_in_again(certificates):
                 account.send_document(email(), PDF)
             reply = caught.value.reply
             assert (reply["problem"], reply["step"]) == ("sign_in_expired", "sign_in")
+            # Of the account and its provider, and not of the mail server.
+            assert "ana@example.test" in reply["message"] and "Orchard Mail" in reply["message"]
             assert [advice["code"] for advice in reply["advice"]] == ["sign_in_again"]
+
+
+def test_who_waits_for_a_refresh_that_fails_does_not_ask_again():
+    answers = Rotating()
+    with Provider(lambda request: time.sleep(0.3) or answers(request)) as provider, opened(provider) as account:
+        sign_in(account)
+        answers.number = 7
+        jobs = [account.start_document(email(), PDF) for _ in range(30)]
+        for job in jobs:
+            with pytest.raises(mailbutton.LoginRefused):
+                job.result()
+        assert len(provider.requests) - 1 < 10
+
+
+def test_accounts_and_processes_that_share_a_file_use_a_refresh_token_once(certificates, tmp_path):
+    answers, path = Rotating(), tmp_path / "settings"
+    with mail_server(certificates, {"access-2": "ana@example.test"}) as server, Provider(answers) as provider:
+        port = server.port_starttls
+        options = {"ca_file": certificates.ca_file, "store": path, "deadlines": None}
+        with opened(provider, port, **options) as account:
+            sign_in(account, port)
+        with contextlib.ExitStack() as stack:
+            children = [stack.enter_context(child(provider, port, certificates, path)) for _ in range(3)]
+            accounts = [stack.enter_context(opened(provider, port, **options)) for _ in range(3)]
+            for each in children:
+                each.stdout.readline()
+            for each in children:
+                each.stdin.write("\n")
+                each.stdin.flush()
+            jobs = [account.start_document(email(), PDF) for account in accounts]
+            assert {job.result()["reason"] for job in jobs} == {"accepted"}
+            assert [each.wait(LONG) for each in children] == [0, 0, 0]
+        assert answers.refreshed == 1
+
+
+def test_a_rotated_token_that_cannot_be_saved_is_saved_later(certificates, tmp_path):
+    rotating, path = Rotating(), tmp_path / "settings"
+    lock = tmp_path / "settings.lock"
+
+    def answers(request):
+        if request["grant_type"] == "refresh_token" and rotating.refreshed == 0:
+            # Saving takes the lock, which is a folder now.
+            lock.unlink()
+            lock.mkdir()
+        return rotating(request)
+
+    with mail_server(certificates, {"access-2": "ana@example.test"}) as server, Provider(answers) as provider, opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file, store=path
+    ) as account:
+        sign_in(account, server.port_starttls)
+        for _ in range(2):
+            with pytest.raises(mailbutton.StoreFailed) as caught:
+                account.send_document(email(), PDF)
+            assert caught.value.reply["reason"] == "store_unwritable"
+            assert [recipient["outcome"] for recipient in caught.value.reply["recipients"]] == ["not_sent"]
+        lock.rmdir()
+        assert account.send_document(email(), PDF)["reason"] == "accepted"
+        assert rotating.refreshed == 1
+
+
+class Held:
+    """Holds each refresh until it is let go, and notes what is revoked."""
+
+    def __init__(self):
+        self.rotating, self.asked, self.go, self.revoked = Rotating(), threading.Event(), threading.Event(), []
+
+    def __call__(self, request):
+        if "token" in request:
+            self.revoked.append(request["token"])
+            return 200, {}, b""
+        if request["grant_type"] == "refresh_token":
+            self.asked.set()
+            assert self.go.wait(LONG)
+        return self.rotating(request)
+
+    def opened(self, provider, port=587, **options):
+        row = provider.row(port, revocation_endpoint=f"{provider.url}/revoke")
+        return mailbutton.open(providers=[row], oauth={"orchard": {"client_id": "books"}}, program_name="Books", **options)
+
+
+def test_signing_out_during_a_refresh_leaves_nothing_behind():
+    held = Held()
+    with Provider(held) as provider, held.opened(provider) as account:
+        sign_in(account)
+        with account.start_document(email(), PDF) as job:
+            assert held.asked.wait(LONG)
+            assert account.sign_out()["revoked"] is True
+            held.go.set()
+            with pytest.raises(mailbutton.LoginRefused):
+                job.result()
+        assert held.revoked == ["refresh-1", "refresh-2"]
+
+
+def test_an_email_takes_no_token_of_another_sign_in(certificates):
+    """Signed in elsewhere while an email waits for its token: it is not sent with the other one."""
+    held = Held()
+    tokens = {f"access-{number}": "bob@example.test" for number in range(9)}
+    with mail_server(certificates, tokens) as server, Provider(held) as provider, held.opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file
+    ) as account:
+        sign_in(account, server.port_starttls)
+        with account.start_document(email(), PDF) as job:
+            assert held.asked.wait(LONG)
+            bob = {**settings(server.port_starttls), "username": "bob@example.test"}
+            begun = account.sign_in(bob, flow="redirect", redirect_uri=CALLBACK)
+            state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
+            assert account.finish_sign_in(begun["sign_in"], callback(code="c", state=state))["reason"] == "signed_in"
+            held.go.set()
+            with pytest.raises(mailbutton.LoginRefused) as caught:
+                job.result()
+            assert caught.value.reply["problem"] == "sign_in_expired"
+        assert held.revoked == ["refresh-2"]
+
+
+def test_a_sign_in_for_saved_settings_leaves_what_was_changed_meanwhile():
+    with Provider(lambda _: as_json(GOOD)) as provider, opened(provider) as account:
+        account.settings_set(settings())
+        for change, kept in (({"sender_name": "New"}, True), ({"username": "eva@example.test"}, False)):
+            begun = account.sign_in(flow="redirect", redirect_uri=CALLBACK)
+            changed = {**settings(), **change}
+            account.settings_set(changed)
+            url = callback(code="c", state=parse_qs(urlsplit(begun["url"]).query)["state"][0])
+            if kept:
+                assert account.finish_sign_in(begun["sign_in"], url)["settings"]["sender_name"] == "New"
+            else:
+                with pytest.raises(mailbutton.BadSettings) as caught:
+                    account.finish_sign_in(begun["sign_in"], url)
+                assert caught.value.reply["errors"][0]["code"] == "sign_in_settings_changed"
+                assert account.form()["form"]["sign_in"]["signed_in"] is False
+            assert account.settings_get()["settings"]["username"] == changed["username"]
+
+
+def test_a_token_that_the_server_does_not_take_is_renewed_once(certificates):
+    """It says that it lives for an hour, and the server knows the next one only."""
+    answers = Rotating(first_life=3600)
+    with mail_server(certificates, {"access-2": "ana@example.test"}) as server, Provider(answers) as provider, opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file, deadlines=None
+    ) as account:
+        sign_in(account, server.port_starttls)
+        jobs = [account.start_document(email(), PDF) for _ in range(20)]
+        assert {job.result()["reason"] for job in jobs} == {"accepted"}
+        assert answers.refreshed == 1
+
+
+def test_a_server_that_takes_no_token_is_not_asked_for_ever(certificates):
+    answers = Rotating(first_life=3600)
+    with mail_server(certificates, {}) as server, Provider(answers) as provider, opened(
+        provider, server.port_starttls, ca_file=certificates.ca_file, deadlines=None
+    ) as account:
+        sign_in(account, server.port_starttls)
+        for _ in range(4):
+            with pytest.raises(mailbutton.LoginRefused) as caught:
+                account.send_document(email(), PDF)
+            assert caught.value.reply["step"] == "login"
+        assert answers.refreshed == 1
+
+
+def test_a_shared_mailbox_has_the_provider_of_who_signed_in(certificates):
+    """Two providers have the same server, and are told apart by the address."""
+    answers = Rotating()
+    with mail_server(certificates, {"access-2": "info@other.test"}) as server, Provider(answers) as provider:
+        port = server.port_starttls
+        rows = [
+            {**provider.row(port), "domains": ["example.test"]},
+            {**provider.row(port), "id": "other", "name": "Other", "domains": ["other.test"]},
+        ]
+        with mailbutton.open(
+            providers=rows, oauth={"orchard": {"client_id": "books"}}, ca_file=certificates.ca_file
+        ) as account:
+            shared = {**settings(port), "mailbox": "info@other.test"}
+            begun = account.sign_in(shared, flow="redirect", redirect_uri=CALLBACK)
+            state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
+            account.finish_sign_in(begun["sign_in"], callback(code="c", state=state))
+            assert account.send_document(email(), PDF)["reason"] == "accepted"
 
 
 CHILD = """
@@ -379,6 +556,19 @@ sys.stdin.readline()
 with mailbutton.open(settings, **options) as account:
     account.send_document({"to": "bogdan@example.test", "subject": "x"}, b"%PDF-1.4")
 """
+
+
+def child(provider, port, certificates, path):
+    """Sends an email when it is told to, with the settings of the file."""
+    options = {
+        "providers": [provider.row(port)], "oauth": {"orchard": {"client_id": "books"}},
+        "ca_file": str(certificates.ca_file),
+    }
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")}
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, json.dumps(options), str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+    )
 
 
 def test_a_process_that_dies_over_a_rotated_token_leaves_an_account_that_works_or_says_it(certificates, tmp_path):
@@ -401,19 +591,11 @@ def test_a_process_that_dies_over_a_rotated_token_leaves_an_account_that_works_o
             port = server.port_starttls
             with opened(provider, port, ca_file=certificates.ca_file, store=path) as account:
                 sign_in(account, port)
-            options = {
-                "providers": [provider.row(port)], "oauth": {"orchard": {"client_id": "books"}},
-                "ca_file": str(certificates.ca_file),
-            }
-            environment = {**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")}
-            with subprocess.Popen(
-                [sys.executable, "-c", CHILD, json.dumps(options), str(path)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
-            ) as child:
-                victim.append(int(child.stdout.readline()))
-                child.stdin.write("\n")
-                child.stdin.flush()
-                codes.append(child.wait(LONG))
+            with child(provider, port, certificates, path) as process:
+                victim.append(int(process.stdout.readline()))
+                process.stdin.write("\n")
+                process.stdin.flush()
+                codes.append(process.wait(LONG))
             with opened(provider, port, ca_file=certificates.ca_file, store=path) as account:
                 try:
                     assert account.send_document(email(), PDF)["reason"] == "accepted"
@@ -444,6 +626,22 @@ def test_the_listener_takes_the_right_state_alone(certificates):
             assert job.result()["reason"] == "signed_in"
         with pytest.raises(urllib.error.URLError):
             urllib.request.urlopen(redirect)
+
+
+def test_the_browser_says_signed_in_only_once_it_is_so():
+    import urllib.request
+
+    for answer, title in ((GOOD, "Signed in"), ({"error": "invalid_grant"}, "Not signed in")):
+        status = 400 if "error" in answer else 200
+        with Provider(lambda _, answer=answer, status=status: as_json(answer, status)) as provider, opened(
+            provider
+        ) as account:
+            begun = account.sign_in(settings())
+            page = parse_qs(urlsplit(begun["url"]).query)
+            with account.start_finish_sign_in(begun["sign_in"]) as job:
+                with urllib.request.urlopen(f"{page['redirect_uri'][0]}?code=x&state={page['state'][0]}") as shown:
+                    assert f"<h1>{title}</h1>" in shown.read().decode()
+                assert job.wait() is (mailbutton.Status.OK if status == 200 else mailbutton.Status.LOGIN_REFUSED)
 
 
 def test_a_sign_in_that_nobody_finishes_ends():

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::secret::Secret;
@@ -18,15 +18,9 @@ use super::{Callback, read_callback};
 
 /// A browser that asks for the answer's page says it at once, and briefly.
 const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_HEAD: usize = 32 * 1024;
 const MOST_GUESTS: usize = 16;
-
-/// What the browser shows at the end. Whole pages; nothing of them comes from the network.
-#[derive(Clone, Debug)]
-pub struct Pages {
-    pub done: String,
-    pub refused: String,
-}
 
 pub struct Listener {
     socket: TcpListener,
@@ -46,45 +40,49 @@ impl Listener {
         &self.redirect
     }
 
-    /// The code that the provider's page brings back. Whatever else comes is told that nothing is here, and keeps nobody
-    /// waiting: browsers open connections on which they say nothing.
-    pub async fn code(&self, state: &Secret, issuer: Option<&str>, pages: &Pages) -> Result<Secret, Failure> {
+    /// What the provider's page brings back, and the browser that brought it, which waits for a page. Whatever else comes is told
+    /// that nothing is here, and keeps nobody waiting: browsers open connections on which they say nothing.
+    pub async fn callback(&self, state: &Secret, issuer: Option<&str>) -> Result<(Callback, Guest), Failure> {
         let broken = |error: io::Error| Failure::new(Ending::Internal).detail(error.to_string());
         let socket = self.socket.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(broken)?;
         let mut guests = FuturesUnordered::new();
         loop {
             tokio::select! {
-                guest = socket.accept(), if guests.len() < MOST_GUESTS => {
-                    let (stream, _) = guest.map_err(broken)?;
-                    guests.push(self.serve(stream, state, issuer, pages));
-                }
-                Some(ended) = guests.next() => {
-                    if let Some(ended) = ended {
-                        return ended;
-                    }
-                }
+                guest = socket.accept(), if guests.len() < MOST_GUESTS => match guest {
+                    Ok((stream, _)) => guests.push(self.hear(stream, state, issuer)),
+                    // The system has no more of something for a moment.
+                    Err(_) => sleep(PAUSE).await,
+                },
+                Some(Some(callback)) = guests.next() => return Ok(callback),
             }
         }
     }
 
     /// `None`: it was somebody else.
-    async fn serve(
-        &self,
-        mut stream: TcpStream,
-        state: &Secret,
-        issuer: Option<&str>,
-        pages: &Pages,
-    ) -> Option<Result<Secret, Failure>> {
+    async fn hear(&self, mut stream: TcpStream, state: &Secret, issuer: Option<&str>) -> Option<(Callback, Guest)> {
         let asked = timeout(PATIENCE, target(&mut stream)).await.ok().flatten();
         let url = asked.and_then(|target| self.redirect.join(&target).ok()).filter(|url| url.path() == "/");
-        let callback = url.map_or(Callback::NotOurs, |url| read_callback(&url, state, issuer));
-        let (status, page, ended) = match callback {
-            Callback::NotOurs => ("404 Not Found", "", None),
-            Callback::Code(code) => ("200 OK", pages.done.as_str(), Some(Ok(code))),
-            Callback::Refused(failure) => ("200 OK", pages.refused.as_str(), Some(Err(failure))),
-        };
-        timeout(PATIENCE, answer(&mut stream, status, page)).await.ok();
-        ended
+        match url.map_or(Callback::NotOurs, |url| read_callback(&url, state, issuer)) {
+            Callback::NotOurs => {
+                Guest(stream).answer("404 Not Found", "").await;
+                None
+            }
+            callback => Some((callback, Guest(stream))),
+        }
+    }
+}
+
+/// A browser that waits for a page.
+pub struct Guest(TcpStream);
+
+impl Guest {
+    pub async fn tell(self, page: &str) {
+        self.answer("200 OK", page).await;
+    }
+
+    async fn answer(mut self, status: &str, page: &str) {
+        // Whether it still listens changes nothing.
+        let _ = timeout(PATIENCE, answer(&mut self.0, status, page)).await;
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Ending, Failure, Network};
 use request::Asker;
 
 pub use callback::{Callback, read_callback};
-pub use listener::{Listener, Pages};
+pub use listener::Listener;
 
 /// RFC 8628 sections 3.4 and 3.5.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -79,6 +79,11 @@ pub struct Device {
 }
 
 impl Client {
+    /// Of the provider's token endpoint, for messages.
+    pub fn host(&self) -> &str {
+        self.endpoints.token.host_str().unwrap_or_default()
+    }
+
     /// `None`: the provider has no page, or the system no random numbers.
     pub fn page(&self, redirect: &Url, account: &str) -> Option<Page> {
         let (state, verifier) = (random()?, random()?);
