@@ -16,7 +16,7 @@ use crate::guide::{Provider, Texts};
 use crate::input::{Fault, Faults, Object};
 use crate::reply::{Answer, Job, Reply, Status, pending};
 use crate::store::{Saved, Store, StoreError};
-use crate::transport::oauth::{Callback, Client, Device, Listener, Page, Tokens, random, read_callback};
+use crate::transport::oauth::{Callback, Client, Device, Listener, Page, Tokens, address, random, read_callback};
 use crate::transport::{Ending, Failure, Network};
 
 use super::renewal::{Authorizer, Kept, Stop};
@@ -163,9 +163,7 @@ pub fn begin(account: &Account, json: Value) -> Result<Reply, Answer> {
 
 /// As strict as for the provider's own: a code is as good as a password while it lasts.
 fn redirect_uri(text: &str, faults: &mut Faults) -> Option<Url> {
-    let is_loopback = |url: &Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    let url = Url::parse(text).ok();
-    let url = url.filter(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)));
+    let url = address(text).filter(|url| url.fragment().is_none());
     if url.is_none() {
         faults.push(Fault::program("redirect_uri", "redirect_uri_bad"));
     }

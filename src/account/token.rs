@@ -5,12 +5,10 @@ use serde_json::Value;
 use crate::form::Settings;
 use crate::input::{Fault, Faults};
 use crate::secret::Secret;
+use crate::transport::oauth::LONGEST_TOKEN;
 
 use super::Account;
 use super::renewal::Authorizer;
-
-/// Some are thousands of letters long; the longest with which a login still fits into its lines.
-const LONGEST: usize = 8000;
 
 /// What the JSON of a call gives, taken out of it.
 pub fn given(json: &mut Value, faults: &mut Faults) -> Option<Secret> {
@@ -24,8 +22,8 @@ pub fn given(json: &mut Value, faults: &mut Faults) -> Option<Secret> {
     };
     let text = token.expose();
     // RFC 6750 section 2.1, and tolerant of what else is visible.
-    if text.is_empty() || text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        faults.push(Fault::program("access_token", "access_token_bad").with("limit", LONGEST.to_string()));
+    if text.is_empty() || text.len() > LONGEST_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        faults.push(Fault::program("access_token", "access_token_bad").with("limit", LONGEST_TOKEN.to_string()));
         return None;
     }
     Some(token)

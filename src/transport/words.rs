@@ -21,13 +21,21 @@ pub struct Redactor {
 
 impl Redactor {
     pub fn new(username: &str, secret: Option<&Secret>) -> Self {
-        let mut forms = Vec::new();
-        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+        let redactor = Self { forms: RefCell::default() };
+        if let Some(secret) = secret {
+            redactor.hide_secret(username, secret);
+        }
+        redactor
+    }
+
+    /// In each form in which it could come back, that of a login with the username among them.
+    pub fn hide_secret(&self, username: &str, secret: &Secret) {
+        if !secret.is_empty() {
             let text = secret.expose();
             let plain = format!("\0{username}\0{text}");
             let json = text.replace('\\', "\\\\").replace('"', "\\\"");
             let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-            forms.extend([
+            let forms = [
                 STANDARD_NO_PAD.encode(&plain),
                 plain,
                 STANDARD_NO_PAD.encode(text),
@@ -37,27 +45,19 @@ impl Redactor {
                 url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
                 html,
                 text.to_owned(),
-            ]);
+            ];
+            for form in forms {
+                self.add(form);
+            }
         }
-        Self::of(forms)
     }
 
     /// For a login of which the username is as secret as the password, in the form of HTTP besides (RFC 7617).
     pub fn of_login(username: &Secret, password: &Secret) -> Self {
         let pair = STANDARD_NO_PAD.encode(format!("{}:{}", username.expose(), password.expose()));
         let redactor = Self::new(username.expose(), Some(password));
-        for form in Self::new("", Some(username)).forms.into_inner() {
-            redactor.add(form.expose().to_owned());
-        }
+        redactor.hide_secret("", username);
         redactor.add(pair);
-        redactor
-    }
-
-    fn of(forms: Vec<String>) -> Self {
-        let redactor = Self { forms: RefCell::default() };
-        for form in forms {
-            redactor.add(form);
-        }
         redactor
     }
 

@@ -157,6 +157,7 @@ def test_a_bad_answer_is_no_sign_in(name):
         ({"iss": "https://other.example"}, "bad_reply"),
         ({"error": "access_denied", "code": ""}, "sign_in_denied"),
         ({"error": "server_error", "error_description": "AADSTS90094: admin"}, "sign_in_needs_admin"),
+        ({"error": "temporarily_unavailable"}, "sign_in_busy"),
         ({"code": ""}, "bad_reply"),
     ],
 )
@@ -513,6 +514,41 @@ def test_a_token_that_the_server_does_not_take_is_renewed_once(certificates):
         jobs = [account.start_document(email(), PDF) for _ in range(20)]
         assert {job.result()["reason"] for job in jobs} == {"accepted"}
         assert answers.refreshed == 1
+
+
+def test_no_token_comes_out_again(certificates, tmp_path):
+    """Neither in a reply, nor readable in the file, nor in a transcript, nor where the server says it back."""
+    path, secrets = tmp_path / "settings", ("access-1", "refresh-1", "code-1", "access-2", "refresh-2")
+    for tokens in ({"access-1": "ana@example.test"}, {}):
+        with mail_server(certificates, tokens) as server, Provider(Rotating(first_life=3600)) as provider, opened(
+            provider, server.port_starttls, ca_file=certificates.ca_file, store=path
+        ) as account:
+            seen = [sign_in(account, server.port_starttls), account.form(), account.settings_get(), account.button({})]
+            try:
+                seen += [account.send_test(transcript=True), account.send_document(email(), PDF)]
+            except mailbutton.LoginRefused as refused:
+                seen.append(refused.reply)
+            assert any("transcript" in reply for reply in seen)
+            text = json.dumps(seen) + path.read_text()
+            assert [secret for secret in secrets if secret in text or b64(secret) in text] == []
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode().rstrip("=")
+
+
+def test_an_outage_of_the_provider_is_no_refusal(certificates):
+    def answers(request):
+        if request["grant_type"] == "refresh_token":
+            return 503, {"Content-Type": "text/html"}, b"<html>down</html>"
+        return as_json({**GOOD, "expires_in": 0})
+
+    with Provider(answers) as provider, opened(provider) as account:
+        sign_in(account)
+        with pytest.raises(mailbutton.TryLater) as caught:
+            account.send_document(email(), PDF)
+        assert caught.value.reply["problem"] == "sign_in_busy"
+        assert caught.value.reply["advice"]
 
 
 def test_a_server_that_takes_no_token_is_not_asked_for_ever(certificates):

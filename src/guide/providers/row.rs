@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use crate::input::{Fault, Faults, Object};
-use crate::transport::oauth::Endpoints;
+use crate::transport::oauth::{Endpoints, address};
 use crate::transport::smtp::Security;
 
 use super::super::link::page;
@@ -217,28 +217,24 @@ fn oauth(row: &mut Object, faults: &mut Faults) -> Option<Endpoints> {
     let mut url = |key| endpoint(&mut object, key, faults);
     let authorization = url("authorization_endpoint");
     let (token, device) = (url("token_endpoint"), url("device_authorization_endpoint"));
-    let (revocation, issuer) = (url("revocation_endpoint"), url("issuer"));
+    let revocation = url("revocation_endpoint");
+    // Issuers are compared as they are written (RFC 9207 section 2.4).
+    let issuer = object.text("issuer", faults);
+    if issuer.as_deref().is_some_and(|issuer| address(issuer).is_none()) {
+        faults.push(Fault::program(object.place_of("issuer"), "link_invalid"));
+    }
     let scopes: Vec<String> = texts(&mut object, "scopes", faults).into_iter().map(|(_, scope)| scope).collect();
     texts(&mut object, "sasl", faults);
     let given = object.object("parameters", faults).map(Object::into_members).unwrap_or_default();
     let parameters = given.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
     object.end(faults);
-    // Issuers are compared as they are written; a path that is empty is written without its slash.
-    let issuer = issuer.map(|issuer| issuer.as_str().trim_end_matches('/').to_owned());
     Some(Endpoints { issuer, authorization, token: token?, device, revocation, scope: scopes.join(" "), parameters })
 }
 
-/// Secrets go there: encrypted, or no further than this machine.
 fn endpoint(object: &mut Object, key: &'static str, faults: &mut Faults) -> Option<Url> {
     let text = object.text(key, faults)?;
-    let is_loopback = |url: &Url| match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    let url =
-        Url::parse(&text).ok().filter(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)));
+    // RFC 6749 sections 3.1 and 3.2: none has a fragment.
+    let url = address(&text).filter(|url| url.fragment().is_none());
     if url.is_none() {
         faults.push(Fault::program(object.place_of(key), "link_invalid"));
     }

@@ -10,7 +10,8 @@ use crate::secret::Secret;
 
 use super::super::words::Redactor;
 use super::super::{Ending, Failure};
-use super::{Device, Tokens};
+use super::callback::is_busy;
+use super::{Device, LONGEST_TOKEN, Tokens, address};
 
 /// RFC 8628 section 3.2: where the provider does not say how often it may be asked.
 const USUAL_INTERVAL: u64 = 5;
@@ -30,6 +31,9 @@ pub fn is_success(status: u16) -> bool {
 /// The members of a success. What the provider says in its error goes into the detail, where the catalogue of problems
 /// looks for it.
 pub fn read_answer(status: u16, body: &[u8], redactor: &Redactor) -> Result<Answer, Failure> {
+    if matches!(status, 429 | 503) {
+        return Err(Failure::new(Ending::HttpBusy).detail(format!("status {status}")));
+    }
     // What the parser says may quote what it could not read, and that may be a token.
     let Ok(Value::Object(answer)) = serde_json::from_slice(body) else { return Err(bad("no JSON of OAuth 2.0")) };
     let text = |key| answer.get(key).and_then(Value::as_str);
@@ -38,7 +42,8 @@ pub fn read_answer(status: u16, body: &[u8], redactor: &Redactor) -> Result<Answ
             Some(description) => format!("{error}: {description}"),
             None => error.to_owned(),
         };
-        return Err(Failure::new(Ending::TokenRefused).detail(redactor.clean(told.as_bytes())));
+        let ending = if is_busy(error) { Ending::HttpBusy } else { Ending::TokenRefused };
+        return Err(Failure::new(ending).detail(redactor.clean(told.as_bytes())));
     }
     if is_success(status) { Ok(answer) } else { Err(bad("a refusal that is none of OAuth 2.0")) }
 }
@@ -49,7 +54,8 @@ pub fn tokens(answer: &Answer) -> Result<Tokens, Failure> {
         return Err(bad("a token of another type than Bearer"));
     }
     let access = text("access_token").unwrap_or_default();
-    if access.is_empty() || !access.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_visible = access.bytes().all(|byte| byte.is_ascii_graphic());
+    if access.is_empty() || access.len() > LONGEST_TOKEN || !is_visible {
         return Err(bad("a token that cannot be sent"));
     }
     Ok(Tokens {
@@ -66,13 +72,19 @@ pub fn device(answer: &Answer) -> Result<Device, Failure> {
     let interval = seconds(answer, "interval").map_or(USUAL_INTERVAL, |interval| interval.as_secs());
     Ok(Device {
         secret: Secret::new(needed(text("device_code"))?),
-        code: needed(text("user_code"))?,
+        code: needed(text("user_code").map(|code| Redactor::new("", None).clean(code.as_bytes())))?,
         // Google's is older than the RFC.
-        url: needed(text("verification_uri").or_else(|| text("verification_url")))?,
-        whole_url: text("verification_uri_complete"),
+        url: needed(text("verification_uri").or_else(|| text("verification_url")).and_then(page))?,
+        whole_url: text("verification_uri_complete").and_then(page),
         expires_in: seconds(answer, "expires_in").ok_or_else(|| bad("a device code without its parts"))?,
         interval: Duration::from_secs(interval.clamp(1, LONGEST_INTERVAL)),
     })
+}
+
+/// For a browser: nothing else may open at it.
+fn page(text: String) -> Option<String> {
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    Some(text).filter(|text| is_visible && address(text).is_some())
 }
 
 /// Some write it as a text.
@@ -133,6 +145,7 @@ mod tests {
             json!({"token_type": "Bearer", "access_token": ""}),
             json!({"token_type": "Bearer", "access_token": "a\r\nb"}),
             json!({"token_type": "Bearer", "access_token": 1}),
+            json!({"token_type": "Bearer", "access_token": "a".repeat(LONGEST_TOKEN + 1)}),
         ] {
             assert_eq!(told(&wrong).unwrap_err().ending, Ending::BadReply, "{wrong}");
         }
@@ -144,12 +157,26 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_the_providers_words_and_no_secret() {
-        for status in [200, 400, 401, 503] {
+        for status in [200, 400, 401, 500] {
             let refused =
                 read(status, &json!({"error": "invalid_grant", "error_description": "no\ncode-1"})).unwrap_err();
             assert_eq!(refused.ending, Ending::TokenRefused);
             assert_eq!(refused.detail.unwrap(), "invalid_grant: no [secret]");
         }
+    }
+
+    #[test]
+    fn an_outage_is_no_refusal() {
+        for (status, error) in
+            [(429, "invalid_grant"), (503, "x"), (400, "temporarily_unavailable"), (500, "server_error")]
+        {
+            assert_eq!(
+                read(status, &json!({"error": error})).unwrap_err().ending,
+                Ending::HttpBusy,
+                "{status} {error}"
+            );
+        }
+        assert_eq!(read_answer(503, b"<html>", &Redactor::new("", None)).unwrap_err().ending, Ending::HttpBusy);
     }
 
     #[test]
@@ -162,6 +189,17 @@ mod tests {
             device(&read(200, &given).unwrap()).unwrap().interval.as_secs()
         };
         assert_eq!([with(Value::Null), with(json!(0)), with(json!(7)), with(json!(99999))], [5, 1, 7, 60]);
+        for wrong in [
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "http://x.test/",
+            "https://a@x.test/",
+            "https://x.test/\u{202e}",
+        ] {
+            let mut given = whole.clone();
+            given["verification_url"] = json!(wrong);
+            assert!(device(&read(200, &given).unwrap()).is_err(), "{wrong}");
+        }
         for part in ["device_code", "user_code", "verification_url", "expires_in"] {
             let mut without = whole.clone();
             without[part] = Value::Null;

@@ -31,22 +31,33 @@ pub fn read_callback(url: &Url, state: &Secret, issuer: Option<&str>) -> Callbac
         return Callback::NotOurs;
     }
     // RFC 9207: the code of another provider must not be shown to this one.
-    let is_mixed_up = issuer.zip(parameter("iss")).is_some_and(|(issuer, given)| given != issuer);
-    if is_mixed_up {
+    let given = url.query_pairs().filter(|(key, _)| key == "iss").map(|(_, given)| given);
+    if issuer.is_some_and(|issuer| given.into_iter().any(|given| given != issuer)) {
         return Callback::Refused(Failure::new(Ending::BadReply).detail("the answer is of another issuer"));
     }
     if let Some(error) = parameter("error") {
         let text = match parameter("error_description") {
             Some(description) => format!("{error}: {description}"),
-            None => error,
+            None => error.clone(),
         };
-        let text = Redactor::new("", Some(state)).clean(text.as_bytes());
-        return Callback::Refused(Failure::new(Ending::TokenRefused).detail(text));
+        let redactor = Redactor::new("", Some(state));
+        if let Some(code) = parameter("code") {
+            redactor.hide_secret("", &Secret::new(code));
+        }
+        // An administrator's consent is asked for in the same words as an outage.
+        let is_busy = is_busy(&error) && !text.contains("AADSTS");
+        let ending = if is_busy { Ending::HttpBusy } else { Ending::TokenRefused };
+        return Callback::Refused(Failure::new(ending).detail(redactor.clean(text.as_bytes())));
     }
     match parameter("code").filter(|code| !code.is_empty()) {
         Some(code) => Callback::Code(Secret::new(code)),
         None => Callback::Refused(Failure::new(Ending::BadReply).detail("an answer without a code")),
     }
+}
+
+/// RFC 6749 section 4.1.2.1: the provider cannot say anything right now.
+pub fn is_busy(error: &str) -> bool {
+    matches!(error, "server_error" | "temporarily_unavailable")
 }
 
 /// In a time that does not tell how much of it is right.

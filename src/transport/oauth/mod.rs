@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::time::{Instant, sleep};
-use url::Url;
+use url::{Host, Url};
 
 use crate::secret::Secret;
 
@@ -26,6 +26,22 @@ pub use listener::Listener;
 /// RFC 8628 sections 3.4 and 3.5.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const SLOWER: Duration = Duration::from_secs(5);
+
+/// Some tokens are thousands of letters long; the longest with which a login still fits into its lines.
+pub const LONGEST_TOKEN: usize = 8000;
+
+/// A web address to which secrets may go: encrypted, or no further than this machine.
+pub fn address(text: &str) -> Option<Url> {
+    let is_loopback = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let url = Url::parse(text).ok()?;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    (is_safe && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
 
 /// Where a provider's sign-in is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +74,8 @@ pub struct Tokens {
     pub accounts: Vec<String>,
 }
 
-/// The page to open, and what its answer is checked with.
-#[derive(Clone, Debug)]
+/// The page to open, and what its answer is checked with, which stands in its address, too.
+#[derive(Clone)]
 pub struct Page {
     pub url: Url,
     pub state: Secret,
@@ -158,7 +174,9 @@ impl Client {
             match (failure.ending, error) {
                 (Ending::TokenRefused, Some("authorization_pending")) => {}
                 // A provider that does not answer in time is asked less often (RFC 8628 section 3.5).
-                (Ending::TokenRefused, Some("slow_down")) | (Ending::TimedOut, _) => interval += SLOWER,
+                (Ending::TokenRefused, Some("slow_down")) | (Ending::TimedOut | Ending::HttpBusy, _) => {
+                    interval += SLOWER;
+                }
                 _ => return Err(failure),
             }
         }

@@ -35,7 +35,7 @@ impl<'a> Asker<'a> {
     pub fn new(client: &'a Client, network: &'a Network, secrets: &[&Secret]) -> Self {
         let redactor = Redactor::new(&client.id, client.secret.as_ref());
         for secret in secrets {
-            redactor.hide(secret.expose());
+            redactor.hide_secret("", secret);
         }
         Self { client, network, redactor }
     }

@@ -321,7 +321,8 @@ impl Pool {
     }
 
     pub fn may_chunk(&self, server: &Server) -> bool {
-        self.state.borrow().without_chunking.iter().all(|known| **known != *server)
+        let is_same = |known: &Arc<Server>| (known.host.as_str(), known.port) == (server.host.as_str(), server.port);
+        !self.state.borrow().without_chunking.iter().any(is_same)
     }
 }
 
