@@ -691,3 +691,28 @@ def test_a_sign_in_that_nobody_finishes_ends():
             job.cancel()
             with pytest.raises(mailbutton.Canceled):
                 job.result()
+
+
+def test_the_example_signs_in(monkeypatch, capsys, tmp_path):
+    """The user's browser goes straight from the provider's page to the end."""
+    import runpy
+    import urllib.request
+    import webbrowser
+
+    def browse(url):
+        page = parse_qs(urlsplit(url).query)
+        end = f"{page['redirect_uri'][0]}?{urlencode({'code': 'c', 'state': page['state'][0]})}"
+        threading.Thread(target=lambda: urllib.request.urlopen(end, timeout=LONG).close(), daemon=True).start()
+
+    with Provider(lambda _: as_json(GOOD)) as provider:
+        row = {**provider.row(), "domains": ["example.test"]}
+        really_open = mailbutton.open
+        monkeypatch.setattr(mailbutton, "open", lambda *given, **more: really_open(*given, providers=[row], **more))
+        monkeypatch.setattr(webbrowser, "open", browse)
+        arguments = ["--store", str(tmp_path / "s"), "--provider", "orchard", "--client-id", "books", "ana@example.test"]
+        monkeypatch.setattr(sys, "argv", ["sign_in.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / "examples/python/sign_in.py"), run_name="__main__")
+        output = capsys.readouterr().out
+        assert ended.value.code is None and "Signed in as ana@example.test." in output, output
+        assert "access-1" not in output
