@@ -16,4 +16,6 @@ mod store;
 mod transport;
 
 #[cfg(fuzzing)]
+pub use transport::oauth::fuzzing as fuzzing_oauth;
+#[cfg(fuzzing)]
 pub use transport::smtp::fuzzing;

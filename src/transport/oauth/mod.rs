@@ -6,6 +6,9 @@ mod callback;
 mod listener;
 mod request;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 use std::time::Duration;
 
 use base64::Engine as _;
