@@ -39,11 +39,7 @@ pub fn discover(account: &Account, json: Value) -> Result<Reply, Answer> {
     let Some(options) = account.network.discovery.clone() else {
         return Ok(Reply::ready(subject.answer(Vec::new(), None)));
     };
-    let worker = send::worker(account).map_err(|error| {
-        let ending = Ending::Internal;
-        let message = subject.texts.get(&format!("problem-{}", ending.reason()));
-        Answer::new(report::status_of(ending), ending.reason(), message).with("detail", error.to_string())
-    })?;
+    let worker = send::worker(account).map_err(|error| send::no_thread(&subject.texts, &error))?;
     let (reply, job) = pending();
     let names = name_servers(&options, account.network.has_proxy());
     let limit = limit.unwrap_or(discovery::LIMIT);

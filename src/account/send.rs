@@ -143,6 +143,13 @@ fn not_begun(providers: &Providers, work: Work, error: &io::Error, job: Job) {
     job.end_with(answer, Box::new(move || course.members(&texts)));
 }
 
+/// For work that has no more to tell than that it was not begun.
+pub fn no_thread(texts: &Texts, error: &io::Error) -> Answer {
+    let ending = Ending::Internal;
+    let message = texts.get(&format!("problem-{}", ending.reason()));
+    Answer::new(report::status_of(ending), ending.reason(), message).with("detail", error.to_string())
+}
+
 /// The account's worker, started if there is none in this process.
 pub fn worker(account: &Account) -> io::Result<Arc<Worker>> {
     loop {

@@ -1,7 +1,6 @@
 //! Signing in with a provider: begun by one call, finished by another, kept in the store, and renewed when it is needed.
 
 use std::cell::RefCell;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,7 +239,7 @@ enum Work {
 }
 
 fn start(account: &Account, texts: Arc<Texts>, subject: Subject, work: Work) -> Result<Reply, Answer> {
-    let worker = send::worker(account).map_err(|error| no_thread(&error))?;
+    let worker = send::worker(account).map_err(|error| send::no_thread(&texts, &error))?;
     let (reply, job) = pending();
     let (store, sign_ins) = (Arc::clone(&account.store), Arc::clone(&account.sign_ins));
     let desk = Desk { texts, subject, store, sign_ins };
@@ -443,7 +442,7 @@ pub fn sign_out(account: &Account) -> Result<Reply, Answer> {
     account.ready.store(None);
     let Some(kept) = remove(account)? else { return Ok(Reply::ready(signed_out(false))) };
     let Some(client) = client else { return Ok(Reply::ready(signed_out(false))) };
-    let worker = send::worker(account).map_err(|error| no_thread(&error))?;
+    let worker = send::worker(account).map_err(|error| send::no_thread(texts, &error))?;
     let (reply, job) = pending();
     worker.submit(move |network| {
         Box::pin(async move {
@@ -456,10 +455,6 @@ pub fn sign_out(account: &Account) -> Result<Reply, Answer> {
         })
     });
     Ok(reply)
-}
-
-fn no_thread(error: &io::Error) -> Answer {
-    Answer::internal().with("detail", format!("no background thread could be started: {error}"))
 }
 
 fn signed_out(is_revoked: bool) -> Answer {
