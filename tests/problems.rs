@@ -28,9 +28,10 @@ const LOCALES: [(&str, &str); 2] = [("en", "English"), ("ro", "Romanian")];
 const GOOD: [&str; 2] = ["accepted", "accepted_partly"];
 
 /// What no mail server can bring about.
-const OF_A_PROVIDER: [&str; 11] = [
+const OF_A_PROVIDER: [&str; 12] = [
     "token_refused",
     "sign_in_abandoned",
+    "sign_in_busy",
     "sign_in_needs_admin",
     "sign_in_against_rules",
     "sign_in_denied",
