@@ -1,0 +1,77 @@
+#include "library.hpp"
+
+#include <QJsonDocument>
+
+namespace {
+
+QByteArray written(const QJsonObject& object) { return QJsonDocument(object).toJson(QJsonDocument::Compact); }
+
+QJsonObject read(const mailbutton::reply& reply) {
+    const std::string_view json = reply.json();
+    return QJsonDocument::fromJson(QByteArray(json.data(), static_cast<qsizetype>(json.size()))).object();
+}
+
+QString copied(std::string_view text) { return QString::fromUtf8(text.data(), static_cast<qsizetype>(text.size())); }
+
+QJsonObject words() {
+    return {{"settings", "Email settings"}, {"show_password", "Show"}, {"hide_password", "Hide"}, {"apply", "Apply"},
+            {"accept_certificate", "Accept the certificate"}, {"saved", "Your email settings are saved."},
+            {"to", "To"}, {"cc", "Cc"}, {"bcc", "Bcc"}, {"subject", "Subject"}, {"message", "Message"},
+            {"send", "Send"}, {"cancel", "Cancel"}, {"close", "Close"}, {"sending", "Sending"},
+            {"outcome_accepted", "accepted"}, {"outcome_refused", "refused"}, {"outcome_not_sent", "not sent"},
+            {"outcome_deferred", "try later"}, {"outcome_uncertain", "uncertain"}};
+}
+
+}  // namespace
+
+Work::Work(mailbutton::reply reply, std::function<void(const Progress&)> on_progress,
+           std::function<void(const QJsonObject&)> on_end)
+    : reply_(std::move(reply)),
+      on_progress_(std::move(on_progress)),
+      on_end_(std::move(on_end)),
+      thread_([this] { wait(); }) {}
+
+Work::~Work() {
+    cancel();
+    thread_.join();
+}
+
+void Work::wait() const {
+    reply_.wait([this](const mailbutton::progress& now) {
+        const Progress told{copied(now.step), copied(now.text), now.permille};
+        QMetaObject::invokeMethod(&main_, [this, told] { on_progress_(told); }, Qt::QueuedConnection);
+    });
+    const QJsonObject ended = read(reply_);
+    QMetaObject::invokeMethod(&main_, [this, ended] { on_end_(ended); }, Qt::QueuedConnection);
+}
+
+Library::Library(const QJsonObject& options) : account_(written(options).constData()) {
+    words_ = words();
+    right_to_left_ = form().value("form").toObject().value("direction") == "rtl";
+}
+
+QJsonObject Library::form() const { return read(account_.form()); }
+
+QJsonObject Library::form(const QJsonObject& values) const { return read(account_.form(written(values).constData())); }
+
+QJsonObject Library::settings_set(const QJsonObject& settings) const {
+    return read(account_.settings_set(written(settings).constData()));
+}
+
+QJsonObject Library::button(const QJsonObject& document) const {
+    return read(account_.button(written(document).constData()));
+}
+
+QJsonObject Library::check_document(const QJsonObject& email, const QByteArray& pdf) const {
+    return read(account_.check_document(written(email).constData(), static_cast<std::size_t>(pdf.size())));
+}
+
+mailbutton::reply Library::send_test(const QJsonObject& test) const {
+    return account_.send_test(written(test).constData());
+}
+
+mailbutton::reply Library::send_document(const QJsonObject& email, const QByteArray& pdf) const {
+    return account_.send_document(written(email).constData(), pdf.constData(), static_cast<std::size_t>(pdf.size()));
+}
+
+QString Library::word(const QString& key) const { return words_[key].toString(key); }
