@@ -46,18 +46,12 @@ Compose::Compose(const Library& library) : library_(library) {
     report_ = new Report(library);
     report_->on_patch = [this](const QJsonObject& patch) { on_patch(patch); };
     auto* inside = new QWidget;
-    inside->setObjectName("scrolled");
     auto* all = column(inside, 0, 14);
     all->setContentsMargins(0, 0, 12, 0);
     all->addWidget(report_);
     all->addWidget(form_);
     all->addStretch();
-    area_ = new QScrollArea;
-    area_->setWidgetResizable(true);
-    area_->setFrameShape(QFrame::NoFrame);
-    area_->setFocusPolicy(Qt::NoFocus);
-    area_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    area_->setWidget(inside);
+    area_ = scrolled(inside);
 
     progress_row_ = new QWidget;
     auto* progress = column(progress_row_, 0, 8);

@@ -5,6 +5,7 @@
 #include <QHBoxLayout>
 #include <QPainter>
 #include <QPainterPath>
+#include <QScrollArea>
 #include <QStyle>
 #include <QStyleOption>
 #include <QTimerEvent>
@@ -183,6 +184,20 @@ QVBoxLayout* column(QWidget* parent, int margin, int spacing) {
     made->setContentsMargins(margin, margin, margin, margin);
     made->setSpacing(spacing);
     return made;
+}
+
+QScrollArea* scrolled(QWidget* inside) {
+    auto* area = new QScrollArea;
+    area->setWidgetResizable(true);
+    area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    area->setFrameShape(QFrame::NoFrame);
+    area->setFocusPolicy(Qt::NoFocus);
+    inside->setObjectName("scrolled");
+    area->setWidget(inside);
+    QObject::connect(qApp, &QApplication::focusChanged, area, [area, inside](QWidget*, QWidget* now) {
+        if (now && inside->isAncestorOf(now)) area->ensureWidgetVisible(now, 0, 60);
+    });
+    return area;
 }
 
 Card::Card(const char* kind) {

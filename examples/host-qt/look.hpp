@@ -8,6 +8,7 @@
 #include <QWidget>
 
 class QApplication;
+class QScrollArea;
 
 void dress(QApplication& application);
 
@@ -23,6 +24,9 @@ QPushButton* link(const QString& address);
 void set_kind(QWidget* widget, const char* kind);
 void clear(QLayout* layout);
 QVBoxLayout* column(QWidget* parent, int margin, int spacing);
+
+// What is higher than the window. It follows the focus.
+QScrollArea* scrolled(QWidget* inside);
 
 // A box with a border, for what belongs together.
 class Card : public QWidget {

@@ -5,29 +5,13 @@
 #include <QScrollArea>
 #include <QTimer>
 
-namespace {
-
-QScrollArea* scrolled(QWidget* inside) {
-    auto* area = new QScrollArea;
-    area->setWidgetResizable(true);
-    area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    area->setFrameShape(QFrame::NoFrame);
-    area->setFocusPolicy(Qt::NoFocus);
-    area->setWidget(inside);
-    return area;
-}
-
-}  // namespace
-
 Settings::Settings(const Library& library) : library_(library) {
     auto* fields = new QWidget;
-    fields->setObjectName("scrolled");
     form_ = column(fields, 32, 18);
     form_->addWidget(label(library.word("settings"), "title"));
     form_->addStretch();
 
     auto* beside = new QWidget;
-    beside->setObjectName("scrolled");
     auto* helpers = column(beside, 24, 14);
     proposal_ = column(nullptr, 0, 0);
     steps_ = column(nullptr, 0, 0);

@@ -2,6 +2,7 @@
 
 #include <QHBoxLayout>
 #include <QListWidget>
+#include <QShortcut>
 #include <QStackedWidget>
 
 namespace {
@@ -35,6 +36,7 @@ Window::Window(const Library& library, const QDir& archive)
     all->addWidget(pages_, 1);
     list_->setCurrentRow(0);
     go_to(invoices_at);
+    connect(new QShortcut(QKeySequence("Ctrl+Q"), this), &QShortcut::activated, this, [this] { close(); });
     resize(1200, 800);
 }
 
@@ -63,8 +65,11 @@ QWidget* Window::invoices_page() {
     list_ = new QListWidget;
     list_->setAccessibleName(own_word("Invoices"));
     list_->setMinimumWidth(280);
-    for (const Invoice& invoice : std::as_const(invoices_))
+    for (const Invoice& invoice : std::as_const(invoices_)) {
         list_->addItem(invoice.number + "   " + money(invoice.total()) + " EUR\n" + invoice.customer);
+        // Scripts differ in height, and a row that is too low would lose its second line.
+        list_->item(list_->count() - 1)->setSizeHint({0, 68});
+    }
     connect(list_, &QListWidget::currentRowChanged, this, [this] { show_invoice(); });
 
     compose_ = new Compose(library_);
