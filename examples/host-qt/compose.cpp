@@ -43,7 +43,7 @@ Compose::Compose(const Library& library) : library_(library) {
     warnings_ = column(nullptr, 0, 8);
     fields->addLayout(warnings_);
 
-    report_ = new Report(library);
+    report_ = new Report(library, true);
     report_->on_patch = [this](const QJsonObject& patch) { on_patch(patch); };
     auto* inside = new QWidget;
     auto* all = column(inside, 0, 14);
@@ -83,11 +83,11 @@ Compose::Compose(const Library& library) : library_(library) {
 
 QVBoxLayout* Compose::add_line(const QString& key, QWidget* edit) {
     auto* lines = column(nullptr, 0, 4);
-    const QString name = library_.word(key);
-    edit->setAccessibleName(name);
+    const QString word = library_.word(key);
+    edit->setAccessibleName(word);
     errors_[key] = new Note(Mark::failed, "", "error", 16);
     errors_[key]->hide();
-    for (QWidget* part : {static_cast<QWidget*>(label(name, "strong")), edit, static_cast<QWidget*>(errors_[key])})
+    for (QWidget* part : {static_cast<QWidget*>(label(word, "strong")), edit, static_cast<QWidget*>(errors_[key])})
         lines->addWidget(part);
     return lines;
 }
@@ -119,10 +119,7 @@ void Compose::set_state(State state) {
     form_->setVisible(state != over);
     progress_row_->setVisible(state == sending);
     send_->setVisible(state == writing);
-    const QString word = library_.word(state == over ? "close" : "cancel");
-    cancel_->setText(QString(word).replace('&', "&&"));
-    cancel_->setAccessibleName(word);
-    cancel_->setEnabled(true);
+    name(cancel_, library_.word(state == over ? "close" : "cancel"));
     if (state != writing) cancel_->setFocus();
 }
 

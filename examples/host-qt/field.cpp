@@ -47,16 +47,15 @@ public:
     Secret(const QJsonObject& field, const Library& library)
         : Line(field), show_(library.word("show_password")), hide_(library.word("hide_password")), eye_(button(show_)) {
         edit_->setEchoMode(QLineEdit::Password);
-        eye_->setCheckable(true);
         auto* row = new QHBoxLayout(&row_);
         row->setContentsMargins(0, 0, 0, 0);
         row->addWidget(edit_, 1);
         row->addWidget(eye_);
         row_.setFocusProxy(edit_);
-        QObject::connect(eye_, &QPushButton::toggled, eye_, [this](bool is_shown) {
+        QObject::connect(eye_, &QPushButton::clicked, eye_, [this] {
+            const bool is_shown = edit_->echoMode() == QLineEdit::Password;
             edit_->setEchoMode(is_shown ? QLineEdit::Normal : QLineEdit::Password);
-            eye_->setText(QString(is_shown ? hide_ : show_).replace('&', "&&"));
-            eye_->setAccessibleName(is_shown ? hide_ : show_);
+            name(eye_, is_shown ? hide_ : show_);
         });
     }
     QWidget* widget() override { return &row_; }
@@ -174,7 +173,8 @@ Field::Field(const QJsonObject& field, const Library& library)
     QWidget* widget = control_->widget();
     QWidget* focus = widget->focusProxy() ? widget->focusProxy() : widget;
     if (!control_->has_own_label()) {
-        label_ = label(name, "strong");
+        label_ = label("", "strong");
+        label_->setBuddy(focus);
         lines->addWidget(label_);
     }
     focus->setAccessibleName(name);

@@ -137,13 +137,19 @@ QLabel* label(const QString& text, const char* kind) {
 }
 
 void say(QLabel* label, const QString& text) {
-    label->setText(breakable(text));
+    const QString shown = breakable(text);
+    label->setText(label->buddy() ? QString(shown).replace('&', "&&") : shown);
     label->setAccessibleName(text);
 }
 
+void name(QPushButton* button, const QString& text) {
+    button->setText(QString(text).replace('&', "&&"));
+    button->setAccessibleName(text);
+}
+
 QPushButton* button(const QString& text, const char* kind) {
-    auto* made = new QPushButton(QString(text).replace('&', "&&"));
-    made->setAccessibleName(text);
+    auto* made = new QPushButton;
+    name(made, text);
     made->setProperty("kind", kind);
     made->setCursor(Qt::PointingHandCursor);
     return made;

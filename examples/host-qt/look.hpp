@@ -17,6 +17,7 @@ QLabel* label(const QString& text, const char* kind = "plain");
 // The same for text that goes into a label that is there already.
 void say(QLabel* label, const QString& text);
 // An "&" would otherwise underline the next letter.
+void name(QPushButton* button, const QString& text);
 QPushButton* button(const QString& text, const char* kind = "plain");
 // A page of the web. Only https is opened.
 QPushButton* link(const QString& address);

@@ -29,7 +29,8 @@ QString words_of(const QJsonObject& server) {
     return (words + server["text"].toString()).trimmed();
 }
 
-Report::Report(const Library& library) : library_(library) {
+Report::Report(const Library& library, bool names_recipients)
+    : library_(library), names_recipients_(names_recipients) {
     auto* all = column(this, 0, 14);
     said_ = new QVBoxLayout;
     said_->setSpacing(10);
@@ -45,8 +46,6 @@ void Report::clear() {
     last_ = nullptr;
     last_step_.clear();
 }
-
-void Report::begin() { clear(); }
 
 void Report::progress(const Work::Progress& now) {
     if (last_ && now.step == last_step_) return last_->tell(Mark::running, now.text, "plain");
@@ -67,7 +66,7 @@ void Report::show_reply(const QJsonObject& reply) {
     const QString server = words_of(reply["server"].toObject());
     if (!server.isEmpty()) card->inside->addWidget(label(server, "server"));
     said_->addWidget(card);
-    add_recipients(reply);
+    if (names_recipients_) add_recipients(reply);
     for (const QJsonValue& advice : reply["advice"].toArray())
         add_advice(advice.toObject(), reply["certificate"].toObject());
     add_steps(reply);
@@ -92,7 +91,6 @@ void Report::add_advice(const QJsonObject& advice, const QJsonObject& certificat
     said_->addWidget(card);
 }
 
-// One for each recipient where an email went to several, or did not go.
 void Report::add_recipients(const QJsonObject& reply) {
     for (const QJsonValue& each : reply["recipients"].toArray()) {
         const QJsonObject recipient = each.toObject();

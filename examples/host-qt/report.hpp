@@ -10,9 +10,9 @@
 
 class Report : public QWidget {
 public:
-    explicit Report(const Library& library);
+    // Of an email the report names the recipients; a test has one, whom its message names.
+    Report(const Library& library, bool names_recipients);
 
-    void begin();
     void progress(const Work::Progress& now);
     void show_reply(const QJsonObject& reply);
     void clear();
@@ -26,6 +26,7 @@ private:
     void add_steps(const QJsonObject& reply);
 
     const Library& library_;
+    bool names_recipients_;
     QVBoxLayout *said_, *steps_;
     Note* last_ = nullptr;
     QString last_step_;

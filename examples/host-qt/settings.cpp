@@ -15,7 +15,7 @@ Settings::Settings(const Library& library) : library_(library) {
     auto* helpers = column(beside, 24, 14);
     proposal_ = column(nullptr, 0, 0);
     steps_ = column(nullptr, 0, 0);
-    report_ = new Report(library);
+    report_ = new Report(library, false);
     report_->on_patch = [this](const QJsonObject& patch) { accept(patch); };
     protection_ = label("", "help");
     helpers->addLayout(proposal_);
@@ -92,7 +92,8 @@ void Settings::show_buttons(const QJsonObject& form) {
             bar_->addWidget(shown);
             connect(shown, &QPushButton::clicked, this, [this, key] { press(key); });
         }
-        shown->setEnabled(each["enabled"].toBool() && !is_testing_);
+        shown->setEnabled(each["enabled"].toBool() || (is_testing_ && key == "test"));
+        name(shown, is_testing_ && key == "test" ? library_.word("cancel") : each["label"].toString(key));
         if (why_not.isEmpty()) why_not = each["why_not"]["message"].toString();
     }
     say(why_not_, why_not);
@@ -137,16 +138,17 @@ void Settings::merge(const QJsonObject& patch) {
 // A repair is tried at once; where something has to be typed first, the form says what.
 void Settings::accept(const QJsonObject& patch) {
     merge(patch);
-    if (buttons_.contains("test") && buttons_["test"]->isEnabled()) test();
+    if (!is_testing_ && buttons_.contains("test") && buttons_["test"]->isEnabled()) test();
 }
 
 void Settings::press(const QString& key) {
-    if (key == "test") test();
     if (key == "update") update();
+    else if (is_testing_) work_->cancel();
+    else test();
 }
 
 void Settings::test() {
-    report_->begin();
+    report_->clear();
     is_testing_ = true;
     ask_again();
     work_ = std::make_unique<Work>(

@@ -46,13 +46,14 @@ QWidget* Window::navigation() {
     bar->setAttribute(Qt::WA_StyledBackground);
     bar->setFixedWidth(208);
     auto* inside = column(bar, 16, 6);
-    auto* name = label("Orchard Books", "heading");
-    name->setContentsMargins(8, 8, 8, 14);
-    inside->addWidget(name);
+    auto* program = label("Orchard Books", "heading");
+    program->setContentsMargins(8, 8, 8, 14);
+    inside->addWidget(program);
     for (const QString& text : {own_word("Invoices"), library_.word("settings")}) {
         const int page = static_cast<int>(places_.size());
         auto* place = button(text, "navigation");
         place->setCheckable(true);
+        place->setAutoExclusive(true);
         connect(place, &QPushButton::clicked, this, [this, page] { go_to(page); });
         inside->addWidget(place);
         places_ += place;
@@ -129,9 +130,7 @@ void Window::ask_for_button() {
     const QJsonObject reply = library_.button(invoices_[list_->currentRow()].document());
     const QJsonObject state = reply["button"].toObject();
     email_ = reply["email"].toObject();
-    const QString text = state["label"].toString();
-    email_button_->setText(QString(text).replace('&', "&&"));
-    email_button_->setAccessibleName(text);
+    name(email_button_, state["label"].toString());
     email_button_->setVisible(state["visible"].toBool());
     email_button_->setEnabled(state["enabled"].toBool());
     // A reply without a button is an error, whose message says what is the matter.

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples/demo"), str(HERE)]
+os.environ["MAILBUTTON_LIBRARY"] = str(ROOT / "target/release/libmailbutton.so")
+sys.path[:0] = [str(ROOT / "bindings/python"), str(ROOT / "tests"), str(HERE)]
 
 import desktop as desktops  # noqa: E402
 from servers import Aiosmtpd, make_certificates  # noqa: E402

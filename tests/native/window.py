@@ -4,7 +4,7 @@ import subprocess
 
 from desktop import CHECKED, ENABLED, FOCUSED, PATIENCE, Gone, until
 
-EDITS = ("text", "password text", "entry")
+BUTTONS = ("push button", "radio button", "check box")
 
 
 class Window:
@@ -67,7 +67,7 @@ class Window:
         return until(f"the text {part!r}", lambda: next((text for text in self.texts() if part in text), None), self.describe)
 
     def button(self, name):
-        found = self.wait_for(("push button", "button", "toggle button", "check box"), name)
+        found = self.wait_for(BUTTONS, name)
         until(f"{name!r} can be pressed", lambda: found.has(ENABLED), self.describe)
         return found
 
@@ -82,7 +82,7 @@ class Window:
         return node
 
     def fill(self, name, text, is_secret=False):
-        node = self.focus(EDITS, name)
+        node = self.focus("text", name)
         self.desktop.press("ctrl+a", "BackSpace")
         self.desktop.type(text)
         # What is in a password's field, nobody is told.
@@ -90,9 +90,10 @@ class Window:
             until(f"{text!r} is in {name!r}", lambda: node.text() == text, node.text)
         self.desktop.press("Tab")
 
-    def choose(self, name, letters):
-        """A choice by the first letters of it, as with the keyboard."""
-        self.focus("combo box", name)
+    def choose(self, before, letters):
+        """A choice by its first letters, with the keyboard: the next one after the field of this name."""
+        self.focus("text", before)
+        self.desktop.press("Tab")
         self.desktop.type(letters)
 
     def tick(self, name):
