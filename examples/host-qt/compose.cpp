@@ -21,7 +21,10 @@ QString as_line(const QJsonValue& addresses) {
 }
 
 // The part of the email that a place such as to[2] or document.file_name lies in.
-QString part_of(const QString& place) { return place.section('[', 0, 0).section('.', 0, 0); }
+QString part_of(const QString& place) {
+    const QString part = place.section('[', 0, 0).section('.', 0, 0);
+    return part == "body" ? "message" : part;
+}
 
 }  // namespace
 
@@ -40,10 +43,10 @@ Compose::Compose(const Library& library) : library_(library) {
     fields->addLayout(add_line("message", body_));
     file_ = label("", "help");
     fields->addWidget(file_);
-    warnings_ = column(nullptr, 0, 8);
-    fields->addLayout(warnings_);
+    warnings_[""] = column(nullptr, 0, 8);
+    fields->addLayout(warnings_[""]);
 
-    report_ = new Report(library, true);
+    report_ = new Report(library, Report::of_email);
     report_->on_patch = [this](const QJsonObject& patch) { on_patch(patch); };
     auto* inside = new QWidget;
     auto* all = column(inside, 0, 14);
@@ -89,6 +92,8 @@ QVBoxLayout* Compose::add_line(const QString& key, QWidget* edit) {
     errors_[key]->hide();
     for (QWidget* part : {static_cast<QWidget*>(label(word, "strong")), edit, static_cast<QWidget*>(errors_[key])})
         lines->addWidget(part);
+    warnings_[key] = column(nullptr, 0, 8);
+    lines->addLayout(warnings_[key]);
     return lines;
 }
 
@@ -125,9 +130,12 @@ void Compose::set_state(State state) {
 
 // What is probably not meant. It keeps nobody from sending.
 void Compose::check() {
-    const QJsonObject reply = library_.check_document(email(), pdf_);
-    clear(warnings_);
-    for (const QJsonValue& warning : reply["warnings"].toArray()) add_warning(warning.toObject());
+    const QJsonArray told = library_.check_document(email(), pdf_)["warnings"].toArray();
+    // The focus leaves a field when a warning's own button is pressed, which must still be there then.
+    if (told == told_) return;
+    told_ = told;
+    for (QVBoxLayout* warnings : std::as_const(warnings_)) clear(warnings);
+    for (const QJsonValue& warning : told) add_warning(warning.toObject());
 }
 
 void Compose::add_warning(const QJsonObject& warning) {
@@ -139,7 +147,7 @@ void Compose::add_warning(const QJsonObject& warning) {
         connect(apply, &QPushButton::clicked, this, [this, place, proposal] { take_proposal(place, proposal); });
         card->inside->addWidget(apply, 0, Qt::AlignLeft);
     }
-    warnings_->addWidget(card);
+    warnings_.value(part_of(place), warnings_[""])->addWidget(card);
 }
 
 void Compose::take_proposal(const QString& place, const QString& proposal) {
@@ -147,7 +155,9 @@ void Compose::take_proposal(const QString& place, const QString& proposal) {
     if (!place.contains('[')) {
         line->setText(proposal);
     } else {
-        QStringList each = line->text().split(QRegularExpression("[;,]"), Qt::SkipEmptyParts);
+        // A comma between quotes belongs to a name.
+        static const QRegularExpression between(R"(\s*[;,]\s*(?=(?:[^"]*"[^"]*")*[^"]*$))");
+        QStringList each = line->text().trimmed().split(between, Qt::SkipEmptyParts);
         const int at = place.section('[', 1).section(']', 0, 0).toInt();
         if (at < each.size()) each[at] = proposal;
         line->setText(each.join("; "));
@@ -182,8 +192,7 @@ void Compose::ended(const QJsonObject& reply) {
 void Compose::complain(const QJsonObject& reply) {
     for (Note* error : std::as_const(errors_)) error->hide();
     for (const QJsonValue& error : reply["errors"].toArray()) {
-        const QString part = part_of(error["key"].toString());
-        Note* note = errors_.value(part == "body" ? "message" : part);
+        Note* note = errors_.value(part_of(error["key"].toString()));
         if (!note) continue;
         note->tell(Mark::failed, error["message"].toString(), "error");
         note->show();

@@ -5,6 +5,7 @@
 #include "look.hpp"
 #include "report.hpp"
 
+#include <QJsonArray>
 #include <QMap>
 #include <QWidget>
 
@@ -43,11 +44,13 @@ private:
     const Library& library_;
     QJsonObject document_;
     QByteArray pdf_;
+    QJsonArray told_;
     QMap<QString, QLineEdit*> lines_;
     QMap<QString, Note*> errors_;
+    // Each below the part that it is about, and the others at the end.
+    QMap<QString, QVBoxLayout*> warnings_;
     QPlainTextEdit* body_;
     QLabel* file_;
-    QVBoxLayout* warnings_;
     QWidget *form_, *progress_row_;
     QProgressBar* progress_;
     Note* progress_text_;

@@ -13,6 +13,7 @@
 namespace {
 
 constexpr int page_width = 595, page_height = 842, margin = 54, right = page_width - margin;
+const QLocale english(QLocale::English, QLocale::UnitedKingdom);
 const QColor green(0x1f, 0x6f, 0x54), ink(0x1d, 0x2a, 0x24), grey(0x6b, 0x78, 0x71), pale(0xe8, 0xf1, 0xec);
 
 // A page in points, whatever it is drawn on.
@@ -50,23 +51,26 @@ void draw_lines(Page& page, const Invoice& invoice) {
     row(279, "Item", "Quantity", "Price", "Amount", green, true);
     qreal y = 312;
     for (const Line& line : invoice.lines) {
-        row(y, line.what, QLocale().toString(line.count), money(line.cents), money(line.count * line.cents), ink, false);
+        row(y, line.what, english.toString(line.count), money(line.cents, english),
+            money(line.count * line.cents, english), ink, false);
         page.box({margin, y + 11, right - margin, 0.6}, QColor(0xdd, 0xe3, 0xdd));
         y += 30;
     }
     page.box({330, y + 8, right - 330.0, 32}, green);
     page.text(344, y + 29, "Total", 13, Qt::white, true);
-    page.text(right - 10, y + 29, money(invoice.total()) + " EUR", 13, Qt::white, true, true);
+    page.text(right - 10, y + 29, money(invoice.total(), english) + " EUR", 13, Qt::white, true, true);
 }
 
 void draw(QPainter& painter, const Invoice& invoice) {
+    // The company writes its invoices in English, whoever reads them in the program.
+    painter.setLayoutDirection(Qt::LeftToRight);
     Page page(painter);
     page.box({0, 0, page_width, page_height}, Qt::white);
     page.box({0, 0, page_width, 8}, green);
     page.text(margin, 72, "Orchard Books", 22, green, true);
     page.text(margin, 92, "12 Apple Lane, Satu Mare", 9, grey);
     page.text(right, 72, "Invoice " + invoice.number, 16, ink, true, true);
-    page.text(right, 92, QLocale().toString(invoice.date, QLocale::ShortFormat), 9, grey, false, true);
+    page.text(right, 92, english.toString(invoice.date, "d MMMM yyyy"), 9, grey, false, true);
     page.text(margin, 150, "Bill to", 9, grey);
     page.text(margin, 170, invoice.customer, 13, ink, true);
     qreal y = 189;
@@ -106,7 +110,7 @@ QVector<Invoice> sample_invoices() {
     };
 }
 
-QString money(int cents) { return QLocale().toString(cents / 100.0, 'f', 2); }
+QString money(int cents, const QLocale& locale) { return locale.toString(cents / 100.0, 'f', 2); }
 
 QByteArray pdf_of(const Invoice& invoice, const QDir& archive) {
     const QString path = archive.filePath(invoice.number + ".pdf");

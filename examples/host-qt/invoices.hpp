@@ -5,6 +5,7 @@
 #include <QDate>
 #include <QDir>
 #include <QJsonObject>
+#include <QLocale>
 #include <QString>
 #include <QStringList>
 #include <QVector>
@@ -29,7 +30,7 @@ struct Invoice {
 };
 
 QVector<Invoice> sample_invoices();
-QString money(int cents);
+QString money(int cents, const QLocale& locale);
 
 // The PDF as it is kept: drawn once, and the same bytes ever after.
 QByteArray pdf_of(const Invoice& invoice, const QDir& archive);

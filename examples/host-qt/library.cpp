@@ -1,5 +1,7 @@
 #include "library.hpp"
 
+#include "words.hpp"
+
 #include <QJsonDocument>
 
 namespace {
@@ -12,15 +14,6 @@ QJsonObject read(const mailbutton::reply& reply) {
 }
 
 QString copied(std::string_view text) { return QString::fromUtf8(text.data(), static_cast<qsizetype>(text.size())); }
-
-QJsonObject words() {
-    return {{"settings", "Email settings"}, {"show_password", "Show"}, {"hide_password", "Hide"}, {"apply", "Apply"},
-            {"accept_certificate", "Accept the certificate"}, {"saved", "Your email settings are saved."},
-            {"to", "To"}, {"cc", "Cc"}, {"bcc", "Bcc"}, {"subject", "Subject"}, {"message", "Message"},
-            {"send", "Send"}, {"cancel", "Cancel"}, {"close", "Close"}, {"sending", "Sending"},
-            {"outcome_accepted", "accepted"}, {"outcome_refused", "refused"}, {"outcome_not_sent", "not sent"},
-            {"outcome_deferred", "try later"}, {"outcome_uncertain", "uncertain"}};
-}
 
 }  // namespace
 
@@ -45,8 +38,8 @@ void Work::wait() const {
     QMetaObject::invokeMethod(&main_, [this, ended] { on_end_(ended); }, Qt::QueuedConnection);
 }
 
-Library::Library(const QJsonObject& options) : account_(written(options).constData()) {
-    words_ = words();
+Library::Library(const QJsonObject& options)
+    : account_(written(options).constData()), locale_(options["locale"].toString()) {
     right_to_left_ = form().value("form").toObject().value("direction") == "rtl";
 }
 
@@ -74,4 +67,4 @@ mailbutton::reply Library::send_document(const QJsonObject& email, const QByteAr
     return account_.send_document(written(email).constData(), pdf.constData(), static_cast<std::size_t>(pdf.size()));
 }
 
-QString Library::word(const QString& key) const { return words_[key].toString(key); }
+QString Library::word(const QString& key) const { return words(locale_).value(key, key); }

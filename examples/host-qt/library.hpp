@@ -55,12 +55,12 @@ public:
     mailbutton::reply send_test(const QJsonObject& test) const;
     mailbutton::reply send_document(const QJsonObject& email, const QByteArray& pdf) const;
 
-    // A word that stands around form and email, in the user's language. One that this library does not have is its key.
+    // A word that stands around form and email, in the user's language. One that is not there is its key.
     QString word(const QString& key) const;
     bool is_right_to_left() const { return right_to_left_; }
 
 private:
     mailbutton::account account_;
-    QJsonObject words_;
+    QString locale_;
     bool right_to_left_;
 };

@@ -48,6 +48,8 @@ QCheckBox::indicator { width: 18px; height: 18px; }
 QPushButton {
     background: #ffffff; border: 1px solid #b9c4bc; border-radius: 6px; padding: 8px 16px; font-weight: 500;
 }
+QPushButton, QCheckBox { outline: none; }
+QCheckBox:focus { background: #e2efe8; border-radius: 4px; }
 QPushButton:hover { background: #f0f4f1; }
 QPushButton:focus { border: 2px solid #1f6f54; padding: 7px 15px; }
 QPushButton:disabled { color: #8a968f; background: #eef1ee; border-color: #d5dcd6; }

@@ -29,8 +29,7 @@ QString words_of(const QJsonObject& server) {
     return (words + server["text"].toString()).trimmed();
 }
 
-Report::Report(const Library& library, bool names_recipients)
-    : library_(library), names_recipients_(names_recipients) {
+Report::Report(const Library& library, Kind kind) : library_(library), kind_(kind) {
     auto* all = column(this, 0, 14);
     said_ = new QVBoxLayout;
     said_->setSpacing(10);
@@ -38,6 +37,7 @@ Report::Report(const Library& library, bool names_recipients)
     steps_->setSpacing(8);
     all->addLayout(said_);
     all->addLayout(steps_);
+    hide();
 }
 
 void Report::clear() {
@@ -45,9 +45,11 @@ void Report::clear() {
     ::clear(steps_);
     last_ = nullptr;
     last_step_.clear();
+    hide();
 }
 
 void Report::progress(const Work::Progress& now) {
+    show();
     if (last_ && now.step == last_step_) return last_->tell(Mark::running, now.text, "plain");
     if (last_) last_->tell(Mark::ok, last_->text(), "plain");
     last_ = new Note(Mark::running, now.text);
@@ -66,10 +68,11 @@ void Report::show_reply(const QJsonObject& reply) {
     const QString server = words_of(reply["server"].toObject());
     if (!server.isEmpty()) card->inside->addWidget(label(server, "server"));
     said_->addWidget(card);
-    if (names_recipients_) add_recipients(reply);
+    if (kind_ == of_email) add_recipients(reply);
     for (const QJsonValue& advice : reply["advice"].toArray())
         add_advice(advice.toObject(), reply["certificate"].toObject());
-    add_steps(reply);
+    if (kind_ == of_test) add_steps(reply);
+    show();
 }
 
 void Report::add_advice(const QJsonObject& advice, const QJsonObject& certificate) {
@@ -98,7 +101,9 @@ void Report::add_recipients(const QJsonObject& reply) {
         auto* who = new Note(mark_of(outcome), recipient["address"].toString());
         said_->addLayout(row_of(who, label(library_.word("outcome_" + outcome), "help")));
         const QString server = words_of(recipient["server"].toObject());
-        if (!server.isEmpty() && outcome != "accepted") said_->addWidget(label(server, "server"));
+        // What was said of one is often what the whole came to grief over, and stands above.
+        if (!server.isEmpty() && outcome != "accepted" && server != words_of(reply["server"].toObject()))
+            said_->addWidget(label(server, "server"));
     }
 }
 

@@ -10,8 +10,10 @@
 
 class Report : public QWidget {
 public:
-    // Of an email the report names the recipients; a test has one, whom its message names.
-    Report(const Library& library, bool names_recipients);
+    // Of a test it shows the steps; of an email what became of it for each recipient.
+    enum Kind { of_test, of_email };
+
+    Report(const Library& library, Kind kind);
 
     void progress(const Work::Progress& now);
     void show_reply(const QJsonObject& reply);
@@ -26,7 +28,7 @@ private:
     void add_steps(const QJsonObject& reply);
 
     const Library& library_;
-    bool names_recipients_;
+    Kind kind_;
     QVBoxLayout *said_, *steps_;
     Note* last_ = nullptr;
     QString last_step_;

@@ -15,7 +15,7 @@ Settings::Settings(const Library& library) : library_(library) {
     auto* helpers = column(beside, 24, 14);
     proposal_ = column(nullptr, 0, 0);
     steps_ = column(nullptr, 0, 0);
-    report_ = new Report(library, false);
+    report_ = new Report(library, Report::of_test);
     report_->on_patch = [this](const QJsonObject& patch) { accept(patch); };
     protection_ = label("", "help");
     helpers->addLayout(proposal_);
@@ -68,6 +68,8 @@ void Settings::show_form(const QJsonObject& reply, bool fills) {
 void Settings::show_fields(const QJsonObject& form, bool fills) {
     for (const QJsonValue& each : form["fields"].toArray()) {
         const QJsonObject field = each.toObject();
+        // Without one its value could not go back.
+        if (field["key"].toString().isEmpty()) continue;
         Field*& shown = fields_[field["key"].toString()];
         if (!shown) {
             shown = new Field(field, library_);

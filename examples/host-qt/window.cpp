@@ -1,5 +1,6 @@
 #include "window.hpp"
 
+#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QListWidget>
 #include <QShortcut>
@@ -16,6 +17,11 @@ QString own_word(const QString& key) {
         {"ar", {{"Invoices", "الفواتير"}, {"Invoice", "فاتورة"}}},
     };
     return words.value(QLocale().name().section('_', 0, 0)).value(key, key);
+}
+
+// Text that may run the other way than the words around it.
+QString isolated(const QString& text) {
+    return QGuiApplication::isRightToLeft() ? QChar(0x2068) + text + QChar(0x2069) : text;
 }
 
 }  // namespace
@@ -67,7 +73,8 @@ QWidget* Window::invoices_page() {
     list_->setAccessibleName(own_word("Invoices"));
     list_->setMinimumWidth(280);
     for (const Invoice& invoice : std::as_const(invoices_)) {
-        list_->addItem(invoice.number + "   " + money(invoice.total()) + " EUR\n" + invoice.customer);
+        const QString total = money(invoice.total(), QLocale()) + " EUR";
+        list_->addItem(isolated(invoice.number) + "   " + isolated(total) + '\n' + isolated(invoice.customer));
         // Scripts differ in height, and a row that is too low would lose its second line.
         list_->item(list_->count() - 1)->setSizeHint({0, 68});
     }
@@ -121,7 +128,7 @@ void Window::go_to(int page) {
 void Window::show_invoice() {
     const Invoice& invoice = invoices_[list_->currentRow()];
     title_->setWordWrap(false);
-    say(title_, own_word("Invoice") + ' ' + invoice.number);
+    say(title_, own_word("Invoice") + ' ' + isolated(invoice.number));
     preview_->show_invoice(invoice);
     ask_for_button();
 }

@@ -113,7 +113,7 @@ class Desktop:
         self._do("type", "--delay", "1", "--", text)
 
     def click(self, x, y):
-        self._do("mousemove", "--sync", str(x), str(y), "click", "1")
+        self._do("mousemove", str(x), str(y), "click", "1")
 
     def _do(self, *arguments):
         subprocess.run(["xdotool", *arguments], env=self.environment, check=True, timeout=PATIENCE)
@@ -194,6 +194,9 @@ class Node:
 
     def text(self):
         return self._call("Text", "GetText", "ii", (0, -1))[0]
+
+    def value(self):
+        return self._property("Value", "CurrentValue")
 
     def place(self):
         return self._call("Component", "GetExtents", "u", (0,))[0]
