@@ -1,6 +1,7 @@
 # Builds mailbutton, tries it, tests it, and installs it for C and C++.
 #
 #   make demo       the whole feature, end to end, against a mail server of its own
+#   make demo-native  a window to try it in by hand, built with Qt 6
 #   make test       installs what the tests need, and runs them all
 #   make check      formatting, lints, licences and doubled crates
 #   make figures    what the library costs a host
@@ -26,6 +27,7 @@ DENY := target/tools/bin/cargo-deny
 # What Rust's library needs from the system (rustc --print native-static-libs); the compiler adds its own unwinder.
 SYSTEM_LIBS := -lpthread -ldl -lm
 
+NATIVE := $(abspath $(or $(CARGO_TARGET_DIR),target))/native
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release
 ROOT := $(DESTDIR)$(PREFIX)
 LIB := $(ROOT)/$(LIBDIR)
@@ -41,10 +43,17 @@ INSTALLED := include/mailbutton.h include/mailbutton.hpp \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonConfig.cmake $(LIBDIR)/cmake/mailbutton/mailbuttonConfigVersion.cmake \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonTargets.cmake
 
-.PHONY: demo test check figures bench build header install uninstall clean
+.PHONY: demo demo-native test check figures bench build header install uninstall clean
 
 demo: build
 	examples/demo/run
+
+# OPTIONS="--locale ar" for another language.
+demo-native: build
+	$(MAKE) --no-print-directory install PREFIX=$(NATIVE)/prefix
+	cmake -S examples/host-qt -B $(NATIVE)/host-qt -DCMAKE_PREFIX_PATH=$(NATIVE)/prefix
+	cmake --build $(NATIVE)/host-qt
+	examples/host-qt/demo $(NATIVE)/host-qt/host-qt $(OPTIONS)
 
 test:
 	tests/run

@@ -13,8 +13,9 @@
 
 namespace {
 
-// More letters than this without a place to break would make a column as wide as they are.
-constexpr int longest_word = 28;
+// More letters than this without a place to break would make a column as wide as they are; after fewer, signs such as a
+// colon are a good place.
+constexpr int longest_word = 28, long_word = 16;
 
 const char* const style = R"(
 * { font-size: 14px; }
@@ -101,15 +102,20 @@ QColor colour(Mark::Kind kind) {
 }
 
 QString breakable(const QString& text) {
+    const QChar here(0x200b);
     QString broken;
     int run = 0;
     for (const QChar letter : text) {
         run = letter.isSpace() ? 0 : run + 1;
         if (run > longest_word && !letter.isLowSurrogate() && !letter.isMark()) {
-            broken += QChar(0x200b);
+            broken += here;
             run = 1;
         }
         broken += letter;
+        if (run > long_word && letter.isPunct()) {
+            broken += here;
+            run = 0;
+        }
     }
     return broken;
 }
@@ -134,6 +140,8 @@ QLabel* label(const QString& text, const char* kind) {
     made->setTextFormat(Qt::PlainText);
     made->setWordWrap(true);
     made->setProperty("kind", kind);
+    // Qt would align it by the language of the text, not by that of the window.
+    if (QGuiApplication::isRightToLeft()) made->setAlignment(Qt::AlignRight | Qt::AlignAbsolute | Qt::AlignVCenter);
     say(made, text);
     return made;
 }

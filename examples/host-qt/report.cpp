@@ -2,7 +2,6 @@
 
 #include <QHBoxLayout>
 #include <QJsonArray>
-#include <QLocale>
 
 namespace {
 
@@ -19,6 +18,13 @@ QHBoxLayout* row_of(QWidget* first, QWidget* last) {
     row->addWidget(first, 1);
     row->addWidget(last, 0, Qt::AlignTop);
     return row;
+}
+
+// What there is to compare with what the server's administrator says.
+void add_certificate(Card* card, const QJsonObject& certificate) {
+    const QString subject = certificate["subject"].toString(), issuer = certificate["issuer"].toString();
+    for (const QString& part : {subject, issuer == subject ? QString() : issuer, certificate["fingerprint"].toString()})
+        if (!part.isEmpty()) card->inside->addWidget(label(part, "server"));
 }
 
 }  // namespace
@@ -81,9 +87,7 @@ void Report::add_advice(const QJsonObject& advice, const QJsonObject& certificat
     auto* card = new Card;
     card->inside->addWidget(new Note(Mark::hint, text));
     const bool is_trust = advice["code"] == "accept_certificate";
-    if (is_trust)
-        for (const char* part : {"subject", "issuer", "not_after", "fingerprint"})
-            if (certificate[part].isString()) card->inside->addWidget(label(certificate[part].toString(), "server"));
+    if (is_trust) add_certificate(card, certificate);
     if (advice["link"].isString()) card->inside->addWidget(link(advice["link"].toString()), 0, Qt::AlignLeft);
     const QJsonObject patch = advice["patch"].toObject();
     if (!patch.isEmpty()) {
@@ -113,7 +117,7 @@ void Report::add_steps(const QJsonObject& reply) {
         const QString status = step["status"].toString();
         auto* what = new Note(mark_of(status), step["label"].toString(step["step"].toString()),
                               status == "skipped" ? "help" : "plain");
-        const QString time = QLocale().toString(step["ms"].toInt()) + " ms";
+        const QString time = QString::number(step["ms"].toInt()) + " ms";
         auto* took = label(status == "skipped" ? QString() : time, "help");
         took->setWordWrap(false);
         steps_->addLayout(row_of(what, took));

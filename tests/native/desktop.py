@@ -9,6 +9,7 @@ import struct
 import subprocess
 import time
 import zlib
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,13 +20,12 @@ WIDTH, HEIGHT = 1200, 800
 # A window that does not come to what is waited for has failed. It is slow: address sanitizer is in it.
 PATIENCE = 20
 POLL = 0.02
-MODIFIERS = {"ctrl", "shift"}
 
 FOCUSED, ENABLED, CHECKED, SHOWING = 12, 8, 4, 25
 
 
 def missing():
-    needed = {"Xvfb": "xvfb", "xdotool": "xdotool", "dbus-daemon": "dbus", "cmake": "cmake", "g++": "g++"}
+    needed = {"Xvfb": "xvfb", "xdotool": "xdotool", "dbus-daemon": "dbus-daemon", "cmake": "cmake", "g++": "g++"}
     packages = [package for program, package in needed.items() if not shutil.which(program)]
     if not Path("/usr/share/dbus-1/services/org.a11y.Bus.service").exists():
         packages.append("at-spi2-core")
@@ -131,22 +131,26 @@ class Desktop:
             time.sleep(0.1)
 
     def screenshot(self, path):
-        """Writes what the screen shows as a PNG."""
+        """Writes what the screen shows as a PNG of at most 256 colours, which for a window is nearly all it has."""
         pixels = (self.folder / "screen" / "Xvfb_screen0").read_bytes()
         head = struct.unpack(">25I", pixels[:100])
         start, stride = head[0] + head[19] * 12, head[12]
-        rows = bytearray()
-        for y in range(HEIGHT):
-            row = pixels[start + y * stride :][: WIDTH * 4]
-            colours = bytearray(WIDTH * 3)
-            colours[0::3], colours[1::3], colours[2::3] = row[2::4], row[1::4], row[0::4]
-            rows += b"\0" + colours
+        rows = [struct.unpack(f"<{WIDTH}I", pixels[start + y * stride :][: WIDTH * 4]) for y in range(HEIGHT)]
+        counted = Counter(colour for row in rows for colour in row)
+        palette = [colour for colour, _ in counted.most_common(256)]
+        index = {colour: min(range(len(palette)), key=lambda at: distance(palette[at], colour)) for colour in counted}
+        body = b"".join(b"\0" + bytes(index[colour] for colour in row) for row in rows)
         path.write_bytes(
             b"\x89PNG\r\n\x1a\n"
-            + chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(bytes(rows), 9))
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 3, 0, 0, 0))
+            + chunk(b"PLTE", b"".join((colour & 0xFFFFFF).to_bytes(3, "big") for colour in palette))
+            + chunk(b"IDAT", zlib.compress(body, 9))
             + chunk(b"IEND", b"")
         )
+
+
+def distance(one, other):
+    return sum(((one >> shift & 255) - (other >> shift & 255)) ** 2 for shift in (0, 8, 16))
 
 
 def chunk(kind, body):
