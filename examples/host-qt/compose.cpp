@@ -1,5 +1,6 @@
 #include "compose.hpp"
 
+#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QJsonArray>
 #include <QLineEdit>
@@ -9,6 +10,8 @@
 #include <QRegularExpression>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QTextDocument>
+#include <QTextOption>
 
 namespace {
 
@@ -39,6 +42,9 @@ Compose::Compose(const Library& library) : library_(library) {
     }
     body_ = new QPlainTextEdit;
     body_->setTabChangesFocus(true);
+    QTextOption beginning;
+    beginning.setAlignment(QGuiApplication::isRightToLeft() ? Qt::AlignRight | Qt::AlignAbsolute : Qt::AlignLeft);
+    body_->document()->setDefaultTextOption(beginning);
     body_->setMinimumHeight(150);
     fields->addLayout(add_line("message", body_));
     file_ = label("", "help");
@@ -185,6 +191,7 @@ void Compose::ended(const QJsonObject& reply) {
     const int status = reply["status"].toInt(MAILBUTTON_INTERNAL);
     set_state(status == MAILBUTTON_OK || status == MAILBUTTON_UNCERTAIN ? over : writing);
     report_->show_reply(reply);
+    if (state_ == writing) lines_["to"]->setFocus();
     area_->verticalScrollBar()->setValue(0);
     complain(reply);
 }

@@ -149,7 +149,6 @@ QLabel* label(const QString& text, const char* kind) {
 void say(QLabel* label, const QString& text) {
     const QString shown = breakable(text);
     label->setText(label->buddy() ? QString(shown).replace('&', "&&") : shown);
-    label->setAccessibleName(text);
 }
 
 void name(QPushButton* button, const QString& text) {
@@ -293,7 +292,7 @@ void Mark::paintEvent(QPaintEvent*) {
 }
 
 Note::Note(Mark::Kind kind, const QString& text, const char* look, int size)
-    : mark_(new Mark(kind, size)), label_(label(text, look)) {
+    : mark_(new Mark(kind, size)), label_(label(text, look)), text_(text) {
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(0, 0, 0, 0);
     row->setSpacing(8);
@@ -303,8 +302,7 @@ Note::Note(Mark::Kind kind, const QString& text, const char* look, int size)
 
 void Note::tell(Mark::Kind kind, const QString& text, const char* look) {
     mark_->set(kind);
+    text_ = text;
     say(label_, text);
     set_kind(label_, look);
 }
-
-QString Note::text() const { return label_->accessibleName(); }

@@ -61,9 +61,10 @@ class Note : public QWidget {
 public:
     Note(Mark::Kind kind, const QString& text, const char* look = "plain", int size = 18);
     void tell(Mark::Kind kind, const QString& text, const char* look);
-    QString text() const;
+    const QString& text() const { return text_; }
 
 private:
     Mark* mark_;
     QLabel* label_;
+    QString text_;
 };

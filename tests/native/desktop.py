@@ -183,7 +183,8 @@ class Node:
 
     @property
     def name(self):
-        return self._property("Accessible", "Name")
+        """Without the places where a long word may be broken."""
+        return self._property("Accessible", "Name").replace("\u200b", "")
 
     @property
     def role(self):

@@ -55,6 +55,15 @@ def test_an_invoice_arrives_byte_for_byte(open_window, server, tmp_path, shoot):
     assert kept.startswith(b"%PDF-") and kept.rstrip().endswith(b"%%EOF")
 
 
+def test_a_customers_name_with_markup_is_text(open_window, server, tmp_path):
+    save(tmp_path / "company", server.ca_file, **settings_for(server))
+    with open_window("--ca-file", server.ca_file) as window:
+        window.click("2026-0116   1,326.00 EUR\nSmith & Sons <Cider>")
+        window.says("Invoice 2026-0116")
+        window.click("Email")
+        assert window.wait_for("text", "Message").text().startswith("Hello Smith & Sons <Cider>,")
+
+
 def test_sending_is_cancelled_on_the_way(open_window, tmp_path, shoot):
     company = tmp_path / "company"
     with Told(enough=4_000_000) as server:

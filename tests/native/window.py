@@ -4,7 +4,7 @@ import subprocess
 
 from desktop import CHECKED, ENABLED, FOCUSED, PATIENCE, Gone, until
 
-BUTTONS = ("push button", "radio button", "check box")
+BUTTONS = ("push button", "radio button", "check box", "list item")
 
 
 class Window:
