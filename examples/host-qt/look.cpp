@@ -149,6 +149,8 @@ QLabel* label(const QString& text, const char* kind) {
 void say(QLabel* label, const QString& text) {
     const QString shown = breakable(text);
     label->setText(label->buddy() ? QString(shown).replace('&', "&&") : shown);
+    // Qt would leave out each "&", the doubled ones as well.
+    if (label->buddy()) label->setAccessibleName(text);
 }
 
 void name(QPushButton* button, const QString& text) {
