@@ -172,12 +172,14 @@ Field::Field(const QJsonObject& field, const Library& library)
     const QString name = field["label"].toString(field["key"].toString());
     QWidget* widget = control_->widget();
     QWidget* focus = widget->focusProxy() ? widget->focusProxy() : widget;
+    const bool takes_focus = focus->focusPolicy() != Qt::NoFocus;
     if (!control_->has_own_label()) {
         label_ = label("", "strong");
-        label_->setBuddy(focus);
+        if (takes_focus) label_->setBuddy(focus);
         lines->addWidget(label_);
     }
-    focus->setAccessibleName(name);
+    // What only shows its value would be called by the label's name instead.
+    if (takes_focus) focus->setAccessibleName(name);
     for (QWidget* part : {widget, static_cast<QWidget*>(error_), static_cast<QWidget*>(warning_),
                           static_cast<QWidget*>(help_)})
         lines->addWidget(part);
