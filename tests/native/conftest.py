@@ -54,9 +54,15 @@ def open_window(program, desktop, tmp_path):
 
     def get(*options, folder="company", **more):
         (tmp_path / folder).mkdir(exist_ok=True)
-        return Window(desktop, program, tmp_path / folder, *options, **more)
+        command = [program, tmp_path / folder, *options]
+        return Window(desktop, command, tmp_path / f"{folder}.stderr", **more)
 
     return get
+
+
+@pytest.fixture
+def open_demo(program, desktop, tmp_path):
+    return lambda: Window(desktop, [ROOT / "examples/host-qt/demo", program], tmp_path / "demo.stderr")
 
 
 @pytest.fixture(scope="session")

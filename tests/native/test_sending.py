@@ -131,3 +131,22 @@ def test_settings_that_do_not_work_any_more_lead_to_their_repair(open_window, se
         window.click("Send")
         window.says("The server accepted the email.")
         server.wait_for_messages(1)
+
+
+def test_the_demo_works_as_it_says(open_demo):
+    with open_demo() as window:
+        told = [window.process.stdout.readline() for _ in range(6)]
+        window.click("Email settings")
+        for line in told[1:5]:
+            name, value = line.strip().split("  ", 1)
+            window.fill(name, value.strip(), is_secret=name == "Password")
+        window.click("Test email settings")
+        window.says("The settings work")
+        window.click("Update")
+        window.says("saved")
+        window.click("Invoices")
+        compose(window, "anybody@example.test")
+        window.click("Send")
+        window.says("The server accepted the email.")
+        arrived = "".join(window.process.stdout.readline() for _ in range(3))
+    assert f"An email arrived for anybody@example.test: Invoice {NUMBER}\n    Invoice {NUMBER}.pdf (" in arrived

@@ -8,12 +8,11 @@ BUTTONS = ("push button", "radio button", "check box", "list item")
 
 
 class Window:
-    def __init__(self, desktop, program, folder, *options, environment=()):
-        self.desktop, self.folder = desktop, folder
-        self.complaints = folder.parent / f"{folder.name}.stderr"
-        with self.complaints.open("w") as complaints:
+    def __init__(self, desktop, command, complaints, environment=()):
+        self.desktop, self.complaints = desktop, complaints
+        with complaints.open("w") as stderr:
             self.process = subprocess.Popen(
-                [program, folder, *options], env={**desktop.environment, **dict(environment)}, stderr=complaints
+                command, env={**desktop.environment, **dict(environment)}, stdout=subprocess.PIPE, stderr=stderr, text=True
             )
 
     def __enter__(self):
@@ -32,6 +31,7 @@ class Window:
             if self.process.poll() is None:
                 self.process.kill()
             self.process.wait()
+            self.process.stdout.close()
 
     def close(self):
         """As a person closes it; the program then ends well, and nothing that watches over it has complained."""
