@@ -21,10 +21,12 @@ QHBoxLayout* row_of(QWidget* first, QWidget* last) {
 }
 
 // What there is to compare with what the server's administrator says.
-void add_certificate(Card* card, const QJsonObject& certificate) {
-    const QString subject = certificate["subject"].toString(), issuer = certificate["issuer"].toString();
-    for (const QString& part : {subject, issuer == subject ? QString() : issuer, certificate["fingerprint"].toString()})
-        if (!part.isEmpty()) card->inside->addWidget(label(part, "server"));
+void add_certificate(Card* card, const QJsonObject& certificate, const Library& library) {
+    for (const QString part : {"subject", "issuer", "fingerprint"}) {
+        if (!certificate[part].isString()) continue;
+        card->inside->addWidget(label(library.word("certificate_" + part), "help"));
+        card->inside->addWidget(label(certificate[part].toString(), "server"));
+    }
 }
 
 }  // namespace
@@ -87,11 +89,11 @@ void Report::add_advice(const QJsonObject& advice, const QJsonObject& certificat
     auto* card = new Card;
     card->inside->addWidget(new Note(Mark::hint, text));
     const bool is_trust = advice["code"] == "accept_certificate";
-    if (is_trust) add_certificate(card, certificate);
+    if (is_trust) add_certificate(card, certificate, library_);
     if (advice["link"].isString()) card->inside->addWidget(link(advice["link"].toString()), 0, Qt::AlignLeft);
     const QJsonObject patch = advice["patch"].toObject();
     if (!patch.isEmpty()) {
-        auto* apply = button(library_.word(is_trust ? "accept_certificate" : "apply"));
+        auto* apply = button(library_.word(is_trust ? "accept_certificate" : kind_ == of_test ? "apply_and_test" : "apply"));
         connect(apply, &QPushButton::clicked, this, [this, patch] { on_patch(patch); });
         card->inside->addWidget(apply, 0, Qt::AlignLeft);
     }

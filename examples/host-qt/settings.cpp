@@ -8,7 +8,7 @@
 Settings::Settings(const Library& library) : library_(library) {
     auto* fields = new QWidget;
     form_ = column(fields, 32, 18);
-    form_->addWidget(label(library.word("settings"), "title"));
+    form_->addWidget(label(library.word("settings_title"), "title"));
     form_->addStretch();
 
     auto* beside = new QWidget;
@@ -108,7 +108,7 @@ void Settings::show_proposal(const QJsonObject& proposal) {
     if (proposal.isEmpty()) return;
     auto* card = new Card("card-hint");
     card->inside->addWidget(new Note(Mark::hint, proposal["message"].toString()));
-    auto* apply = button(library_.word("apply"));
+    auto* apply = button(library_.word("use_proposal"));
     const QJsonObject patch = proposal["patch"].toObject();
     connect(apply, &QPushButton::clicked, this, [this, patch] { merge(patch); });
     card->inside->addWidget(apply, 0, Qt::AlignLeft);
@@ -121,7 +121,7 @@ void Settings::show_provider(const QJsonObject& provider) {
     clear(steps_);
     if (provider.isEmpty()) return;
     auto* card = new Card;
-    card->inside->addWidget(label(provider["name"].toString(), "heading"));
+    card->inside->addWidget(label(library_.word("provider_steps").replace("{provider}", provider["name"].toString()), "heading"));
     int number = 0;
     for (const QJsonValue& step : provider["steps"].toArray()) {
         card->inside->addWidget(label(QString("%1. %2").arg(++number).arg(step["text"].toString())));

@@ -55,7 +55,7 @@ QWidget* Window::navigation() {
     auto* program = label("Orchard Books", "heading");
     program->setContentsMargins(8, 8, 8, 14);
     inside->addWidget(program);
-    for (const QString& text : {own_word("Invoices"), library_.word("settings")}) {
+    for (const QString& text : {own_word("Invoices"), library_.word("settings_title")}) {
         const int page = static_cast<int>(places_.size());
         auto* place = button(text, "navigation");
         place->setCheckable(true);
@@ -97,7 +97,7 @@ QWidget* Window::invoices_page() {
     title_ = label("", "title");
     why_not_ = label("", "help");
     email_button_ = button("", "main");
-    to_settings_ = button(library_.word("settings"));
+    to_settings_ = button(library_.word("open_settings"));
     connect(email_button_, &QPushButton::clicked, this, [this] { compose(); });
     connect(to_settings_, &QPushButton::clicked, this, [this] { go_to(settings_at); });
     auto* top = new QHBoxLayout;

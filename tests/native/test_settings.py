@@ -51,8 +51,8 @@ def test_a_password_is_shown_when_it_is_asked_for(open_window):
         window.fill("Password", "apple tree", is_secret=True)
         field = window.wait_for("text", "Password")
         assert "apple" not in field.text()
-        window.click("Show")
-        window.button("Hide")
+        window.click("Show password")
+        window.button("Hide password")
         assert field.text() == "apple tree"
 
 
@@ -79,7 +79,7 @@ def test_what_works_is_one_click_away(open_window, server):
         window.choose("Port", "TLS")
         window.click("Test email settings")
         window.says("it was tried just now")
-        window.click("Apply")
+        window.click("Apply and test again")
         window.says("The settings work")
         assert window.find("combo box", "TLS from the start (usual on port 465)") is None
         server.wait_for_messages(1)
@@ -92,7 +92,7 @@ def test_the_certificate_of_an_own_server_is_accepted(open_window, certificates,
         window.click("Test email settings")
         window.says("CN=localhost")
         shoot("certificate")
-        window.click("Accept the certificate")
+        window.click("Accept this certificate")
         window.says("The settings work")
         server.wait_for_messages(1)
 
@@ -102,7 +102,7 @@ def test_a_known_provider_fills_the_form(open_window, shoot):
         window.click("Email settings")
         window.fill("Username", "ana@gmail.com")
         window.says("Use Gmail's server smtp.gmail.com on port 465.")
-        window.click("Apply")
+        window.click("Use these settings")
         assert window.wait_for("text", "SMTP server").text() == "smtp.gmail.com"
         assert window.wait_for("text", "Port").text() == "465"
         window.says("1. Open the security page of your Google Account")
