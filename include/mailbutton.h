@@ -166,6 +166,15 @@ mailbutton_reply *mailbutton_form(const mailbutton_account *account,
                                   const char *values_json);
 
 /*
+ The words that a user interface needs around the form and the email (To, Send, Show, Cancel ...), for programs that have none
+ of their own. Ready at once.
+
+ `words_json` may be NULL: the words are then in the account's language; or {"locale": "ro"}.
+ */
+mailbutton_reply *mailbutton_words(const mailbutton_account *account,
+                                   const char *words_json);
+
+/*
  Looks for the settings of an email address: {"email_address": "ana@example.com"}. The reply has `proposals`, each with a
  patch of the settings, the most trusted first.
 

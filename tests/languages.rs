@@ -47,6 +47,31 @@ fn the_form_is_in_the_language_of_the_options() {
 }
 
 #[test]
+fn the_words_of_an_interface_are_there_in_each_language() {
+    let host = opened(json!({"locale": "ro", "texts": {"en": "word-send = Off you go"}}));
+    let keys = |words: &Value| words["words"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let all = keys(&host.words(None));
+    assert!(all.len() > 60, "{all:?}");
+    for (locale, told, direction, cancel) in [
+        (None, "ro", "ltr", "Anulează"),
+        (Some("de-AT"), "de", "ltr", "Abbrechen"),
+        (Some("ar"), "ar", "rtl", "إلغاء"),
+        (Some("tlh"), "en", "ltr", "Cancel"),
+    ] {
+        let words = host.words(locale.map(|locale| json!({"locale": locale})).as_ref());
+        assert_eq!(
+            [&words["locale"], &words["direction"], &words["words"]["cancel"]],
+            [&json!(told), &json!(direction), &json!(cancel)]
+        );
+        assert_eq!(keys(&words), all);
+        assert!(words["words"]["remove_attachment"].as_str().unwrap().contains("{file}"), "{words:#}");
+    }
+    assert_eq!(host.words(Some(&json!({"locale": "en"})))["words"]["send"], "Off you go");
+    assert_eq!(errors(&host.words(Some(&json!({"local": "en"})))), [("local", "unknown_key_near")]);
+    assert_eq!(errors(&host.words(Some(&json!({"locale": 1})))), [("locale", "locale_invalid")]);
+}
+
+#[test]
 fn faults_are_told_in_the_language_too() {
     let answer = opened(json!({"locale": "ro"})).try_set(&json!({"smtp_host": "mail.example.com:587"}));
     assert_eq!(answer["errors"][0]["message"], "Ștergeți de aici „:587”: portul are câmpul lui.", "{answer:#}");

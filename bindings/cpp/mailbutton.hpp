@@ -226,6 +226,7 @@ public:
     explicit operator bool() const noexcept { return account_ != nullptr; }
 
     reply form(const text& values_json = nullptr) const { return reply(mailbutton_form(get(), values_json.c_str())); }
+    reply words(const text& words_json = nullptr) const { return reply(mailbutton_words(get(), words_json.c_str())); }
     reply sign_in(const text& sign_in_json = nullptr) const {
         return reply(mailbutton_sign_in(get(), sign_in_json.c_str()));
     }

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::form::{self, Purpose, Route, Schemas, Sheet, Stored, Values};
 use crate::guide::{Locale, Providers, Texts};
-use crate::input::Faults;
+use crate::input::{Faults, Object};
 use crate::reply::{Answer, Reply, Status};
 use crate::store::{Saved, Store, StoreError};
 
@@ -151,6 +151,29 @@ impl Account {
             .with("configured", stored.is_some())
             .with("protection", saved::protection(&texts, &self.store))
             .with("form", form::render(&texts, &self.schemas(&texts), &sheet))
+    }
+
+    pub fn words(&self, words_json: Option<&str>) -> Answer {
+        let mut faults = Faults::new();
+        let mut texts = Arc::clone(&self.texts);
+        match words_json.map(|text| crate::input::parse("words_json", text, MAX_JSON)) {
+            None => {}
+            Some(Ok(json)) => {
+                texts = self.texts_for(&json, &mut faults);
+                if let Some(mut object) = Object::new(json, "words_json", &mut faults).map(Object::outermost) {
+                    object.take("locale");
+                    object.end(&mut faults);
+                }
+            }
+            Some(Err(fault)) => faults.push(fault),
+        }
+        if !faults.is_empty() {
+            return fault::refuse(&texts, &faults, Status::BadCall);
+        }
+        Answer::ok("words")
+            .with("locale", texts.locale())
+            .with("direction", texts.direction())
+            .with("words", texts.words())
     }
 
     /// Those of the account's own language are made once.

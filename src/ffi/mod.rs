@@ -133,6 +133,22 @@ pub unsafe extern "C" fn mailbutton_form(
     })
 }
 
+/// The words that a user interface needs around the form and the email (To, Send, Show, Cancel ...), for programs that have none
+/// of their own. Ready at once.
+///
+/// `words_json` may be NULL: the words are then in the account's language; or {"locale": "ro"}.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailbutton_words(
+    account: Option<&mailbutton_account>,
+    words_json: *const c_char,
+) -> Box<mailbutton_reply> {
+    with(account, |account, arguments| {
+        // SAFETY: header rule 2.
+        let words = unsafe { arguments.text("words_json", words_json) }?;
+        Ok(account.words(words))
+    })
+}
+
 /// Looks for the settings of an email address: {"email_address": "ana@example.com"}. The reply has `proposals`, each with a
 /// patch of the settings, the most trusted first.
 ///

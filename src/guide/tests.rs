@@ -207,6 +207,8 @@ fn every_text_that_is_there_is_asked_for() {
             Some(("steps", rest)) => {
                 !AppPassword::ALL.iter().any(|rule| rest.rsplit_once('-').is_some_and(|(of, _)| of == rule.code()))
             }
+            // All of them are given away, by their prefix.
+            Some(("word", _)) => false,
             Some(("placeholder", key)) => !asked.contains(&format!("field-{key}")),
             // A sentence for one place only.
             Some(("fault", rest)) => !rest
@@ -230,6 +232,7 @@ fn every_word_that_a_text_names_is_given() {
             "store" => vec![&sources["account/saved.rs"]],
             "help" | "warning" => vec![&sources["form/render.rs"]],
             "steps" => vec![&sources["form/provider.rs"]],
+            "word" => vec![&sources["guide/texts.rs"]],
             "call" if rest != "faults" => vec![&sources["ffi/arguments.rs"]],
             "fault" | "check" => {
                 let code = format!("\"{}\"", rest.split('-').next().unwrap());

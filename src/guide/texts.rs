@@ -12,6 +12,7 @@ use std::sync::Arc;
 use fluent_bundle::{FluentArgs, FluentValue};
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use once_cell::race::OnceBox;
+use serde_json::{Map, Value};
 
 pub use catalogue::{BadText, Catalogue, WhyBadText};
 pub use locale::Locale;
@@ -87,6 +88,13 @@ impl Texts {
             arguments.set(*name, argument(value));
         }
         self.catalogues.iter().find_map(|catalogue| catalogue.text(id, &arguments))
+    }
+
+    /// All words of a user interface, by their keys. What they name comes out as a slot in braces, for whoever shows them to fill.
+    pub fn words(&self) -> Map<String, Value> {
+        let slots = ["account", "file", "provider"].map(|slot| (slot, format!("{{{slot}}}")));
+        let english = self.catalogues.last().map(|english| english.ids("word-")).unwrap_or_default();
+        english.into_iter().map(|(id, key)| (key.to_owned(), self.with(id, &slots).into())).collect()
     }
 
     /// The sentence for a fault: one written for its place, else the one for its code.

@@ -15,6 +15,7 @@ for name, result, arguments in (
     ("open", c_void_p, [c_char_p, POINTER(c_void_p)]),
     ("free", None, [c_void_p]),
     ("form", c_void_p, [c_void_p, c_char_p]),
+    ("words", c_void_p, [c_void_p, c_char_p]),
     ("discover", c_void_p, [c_void_p, c_char_p]),
     ("settings_set", c_void_p, [c_void_p, c_char_p]),
     ("settings_get", c_void_p, [c_void_p]),
@@ -61,6 +62,9 @@ class Account:
 
     def __exit__(self, *problem):
         library.mailbutton_free(self.account)
+
+    def words(self, values=None):
+        return finish(library.mailbutton_words(self.account, text(values)))
 
     def form(self, values=None):
         return finish(library.mailbutton_form(self.account, text(values)))

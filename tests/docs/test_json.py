@@ -187,6 +187,7 @@ def real_http(tmp_path):
 REAL = {
     "settings_clear": offline("settings_clear"),
     "open": real_open,
+    "words": offline("words", "words"),
     "form": offline("form", "form"),
     "form, address": offline("form", "form, address"),
     "discover": offline("discover", "discover"),
@@ -267,7 +268,7 @@ def test_a_member_that_is_not_known_is_an_error():
     with Account({"stor": "x"}) as account:
         assert account.opened["errors"][0]["code"] == "unknown_key_near"
     with memory() as account:
-        for call in ("form", "discover", "settings_set", "button", "check_document", "send_test", "send_document"):
+        for call in ("form", "words", "discover", "settings_set", "button", "check_document", "send_test", "send_document"):
             needed = {"to": "a@b.ro"} if call in ("check_document", "send_document") else {}
             needed = {"email_address": "a@b.ro"} if call == "discover" else needed
             reply = getattr(account, call)({"nonsense_at_all": 1, **needed})

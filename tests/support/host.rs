@@ -65,6 +65,13 @@ impl Host {
         Pending(unsafe { mailbutton_form(self.account(), pointer) }).wait()
     }
 
+    pub fn words(&self, words: Option<&Value>) -> Value {
+        let words = words.map(c_text);
+        let pointer = words.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_words(self.account(), pointer) }).wait()
+    }
+
     pub fn button(&self, document: &Value) -> Value {
         let document = c_text(document);
         // SAFETY: header rule 2.

@@ -111,6 +111,10 @@ class Account:
         reply = _read(_library.form(self._open(), _encode(given)))
         return reply if "form" in reply else checked(reply)
 
+    def words(self, *, locale: Optional[str] = None) -> Reply:
+        """The words of a user interface around the form and the email, by their keys, in `words`."""
+        return _answer(_library.words(self._open(), None if locale is None else _encode({"locale": locale})))
+
     def start_sign_in(
         self, settings: Optional[Json] = None, *, flow: Optional[str] = None, redirect_uri: Optional[str] = None
     ) -> Job:

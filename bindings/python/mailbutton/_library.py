@@ -75,6 +75,7 @@ def _function(name: str, result: Any, *arguments: Any) -> Any:
 
 version = _function("mailbutton_version", c_char_p)
 open_account = _function("mailbutton_open", ReplyPointer, c_char_p, POINTER(AccountPointer))
+words = _function("mailbutton_words", ReplyPointer, c_void_p, c_char_p)
 form = _function("mailbutton_form", ReplyPointer, c_void_p, c_char_p)
 sign_in = _function("mailbutton_sign_in", ReplyPointer, c_void_p, c_char_p)
 sign_in_finish = _function("mailbutton_sign_in_finish", ReplyPointer, c_void_p, c_char_p)

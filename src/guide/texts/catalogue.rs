@@ -80,6 +80,15 @@ impl Catalogue {
         Some(if self.is_right_to_left() { with_bare_numbers(&text) } else { text.into_owned() })
     }
 
+    /// Those that begin so, and what is behind that.
+    pub fn ids(&self, prefix: &str) -> Vec<(&str, &str)> {
+        let entries = self.resource.entries().filter_map(|entry| match entry {
+            Entry::Message(message) => Some(message.id.name),
+            _ => None,
+        });
+        entries.filter_map(|id| Some((id, id.strip_prefix(prefix)?))).collect()
+    }
+
     fn message(&self, id: &str) -> Option<&Message<&str>> {
         let entry = |at: usize| match self.resource.get_entry(at) {
             Some(Entry::Message(message)) => Some(message),
