@@ -765,6 +765,7 @@ word-loading = Wird geladen …
 word-saved = Die Einstellungen sind gespeichert.
 word-try_again = Erneut versuchen
 word-no_answer = { $program } antwortet nicht. Es wurde nichts geändert.
+word-connection_lost = Die Verbindung zu { $program } ist abgebrochen. Versuchen Sie es erneut, um zu sehen, wie es weiterging.
 word-other_version = Ein Teil dieses Formulars ist neuer als diese Seite und kann nicht vollständig gezeigt werden.
 word-required = erforderlich
 word-show_password = Anzeigen

@@ -765,6 +765,7 @@ word-loading = Loading…
 word-saved = The settings are saved.
 word-try_again = Try again
 word-no_answer = { $program } does not answer. Nothing was changed.
+word-connection_lost = The connection to { $program } was lost. Try again to see how it went on.
 word-other_version = Some of this form is newer than this page and cannot be shown in full.
 word-required = required
 word-show_password = Show

@@ -765,6 +765,7 @@ word-loading = Chargement…
 word-saved = Les paramètres sont enregistrés.
 word-try_again = Réessayer
 word-no_answer = { $program } ne répond pas. Rien n’a été modifié.
+word-connection_lost = La connexion avec { $program } a été perdue. Réessayez pour voir la suite.
 word-other_version = Une partie de ce formulaire est plus récente que cette page et ne peut pas être affichée en entier.
 word-required = obligatoire
 word-show_password = Afficher

@@ -773,6 +773,7 @@ word-loading = Wczytywanie…
 word-saved = Ustawienia są zapisane.
 word-try_again = Spróbuj ponownie
 word-no_answer = { $program } nie odpowiada. Nic nie zostało zmienione.
+word-connection_lost = Utracono połączenie z programem { $program }. Spróbuj ponownie, aby zobaczyć, co było dalej.
 word-other_version = Część tego formularza jest nowsza niż ta strona i nie może być pokazana w całości.
 word-required = wymagane
 word-show_password = Pokaż

@@ -765,6 +765,7 @@ word-loading = Carregando…
 word-saved = As configurações estão guardadas.
 word-try_again = Tentar novamente
 word-no_answer = { $program } não responde. Nada foi alterado.
+word-connection_lost = A ligação a { $program } perdeu-se. Tente novamente para ver como continuou.
 word-other_version = Parte deste formulário é mais recente que esta página e não pode ser mostrada por completo.
 word-required = obrigatório
 word-show_password = Mostrar

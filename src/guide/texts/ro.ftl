@@ -769,6 +769,7 @@ word-loading = Se încarcă…
 word-saved = Setările sunt salvate.
 word-try_again = Încercați din nou
 word-no_answer = { $program } nu răspunde. Nu s-a schimbat nimic.
+word-connection_lost = Legătura cu { $program } s-a întrerupt. Încercați din nou ca să vedeți cum a continuat.
 word-other_version = O parte din acest formular este mai nouă decât această pagină și nu poate fi afișată complet.
 word-required = obligatoriu
 word-show_password = Arată
