@@ -20,14 +20,15 @@ def test_the_readme_does_what_it_says(server, tmp_path, monkeypatch, capsys):
     really_open = mailbutton.open
     monkeypatch.setattr(mailbutton, "open", lambda *given, **more: really_open(*given, ca_file=server.ca_file, **more))
     snippets = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(snippets) == 5
+    assert len(snippets) == 6
     code = "\n".join(snippets).replace("example.com", "example.test")
     code = code.replace('"smtp.example.test"', '"localhost"').replace("587", str(server.port_starttls))
     code = code.replace('"secret"', repr(PASSWORD))
     exec(compile(code, "README.md", "exec"), {})
-    subjects = [parsed(message)["Subject"] for message in server.wait_for_messages(4)]
-    assert len(subjects) == 4 and "2026-001" in subjects[1]
-    assert "[('bogdan@example.test', 'accepted')]" in capsys.readouterr().out
+    subjects = [parsed(message)["Subject"] for message in server.wait_for_messages(5)]
+    assert len(subjects) == 5 and "2026-001" in subjects[1]
+    said = capsys.readouterr().out
+    assert "[('bogdan@example.test', 'accepted')]" in said and "accepted ['accepted']" in said
 
 
 def example(name, *arguments, **options):

@@ -8,6 +8,7 @@ What the calls take and return is the JSON of the library's docs/json.md, as dic
 """
 
 from ._account import Account, Job, Progress, open, version
+from ._bridge import Bridge
 from ._errors import (
     BadCall,
     BadEmail,
@@ -33,6 +34,7 @@ __all__ = [
     "BadCall",
     "BadEmail",
     "BadSettings",
+    "Bridge",
     "Canceled",
     "Error",
     "Internal",

@@ -84,7 +84,7 @@ def open(
     pointer = _library.AccountPointer()
     given = _encode({name: value for name, value in options.items() if value is not None})
     opened = _answer(_library.open_account(given, pointer))
-    return Account(pointer, opened)
+    return Account(pointer, opened, _text(store))
 
 
 class Account:
@@ -93,8 +93,9 @@ class Account:
     Any number of threads may use one. Every method raises an `Error` where the library does not answer OK.
     """
 
-    def __init__(self, pointer: _library.AccountPointer, opened: Reply) -> None:
+    def __init__(self, pointer: _library.AccountPointer, opened: Reply, store: Optional[str] = None) -> None:
         self._pointer: Optional[_library.AccountPointer] = pointer
+        self._store = store
         #: What opening said: `configured`, `protection`, and perhaps `store_problem`.
         self.opened = opened
 
@@ -180,10 +181,7 @@ class Account:
 
         `pdf` is what `send_document` takes; without it the document counts as not made yet.
         """
-        if pdf is None or isinstance(pdf, os.PathLike):
-            given = _encode(email) if pdf is None else _with_file(email, pdf)
-            return _answer(_library.check_document(self._open(), given, 0))
-        return _answer(_library.check_document(self._open(), _encode(email), _library.Buffer(pdf).len))
+        return _answer(_checking(self._open(), email, pdf))
 
     def start_test(
         self,
@@ -213,11 +211,9 @@ class Account:
         A `pathlib.Path`, or what else has a path, is read while it is sent, and takes little memory: the file must stay as
         it is until the end.
         """
-        if isinstance(pdf, os.PathLike):
-            return Job(_library.send_document(self._open(), _with_file(email, pdf), None, 0))
-        given = _encode(email)
-        data = _library.Buffer(pdf)
-        return Job(_library.send_document(self._open(), given, data.buf, data.len))
+        if pdf is None:
+            raise TypeError("the PDF is bytes, or the path of its file")
+        return Job(_sending(self._open(), email, pdf))
 
     def send_test(
         self,
@@ -460,6 +456,26 @@ def _read(pointer: _library.ReplyPointer) -> Reply:
     return reply
 
 
+def _checking(account: _library.AccountPointer, email: Optional[Json], pdf: Any) -> _library.ReplyPointer:
+    if isinstance(pdf, os.PathLike):
+        given, size = _with_file(email, pdf), 0
+    else:
+        given, size = _encode(email), 0 if pdf is None else _library.Buffer(pdf).len
+    pointer: _library.ReplyPointer = _library.check_document(account, given, size)
+    return pointer
+
+
+def _sending(account: _library.AccountPointer, email: Optional[Json], pdf: Any) -> _library.ReplyPointer:
+    pointer: _library.ReplyPointer
+    if pdf is None or isinstance(pdf, os.PathLike):
+        given = _encode(email) if pdf is None else _with_file(email, pdf)
+        pointer = _library.send_document(account, given, None, 0)
+    else:
+        given, data = _encode(email), _library.Buffer(pdf)
+        pointer = _library.send_document(account, given, data.buf, data.len)
+    return pointer
+
+
 def _encode(value: Optional[Json]) -> Optional[bytes]:
     return None if value is None else json.dumps(value, default=_plain).encode("ascii")
 
@@ -468,9 +484,10 @@ def _given(**members: Any) -> bytes:
     return _encode({name: value for name, value in members.items() if value is not None})
 
 
-def _with_file(email: Json, path: Path) -> Optional[bytes]:
-    document = {**(email.get("document") or {}), "path": os.fsdecode(path)}
-    return _encode({**email, "document": document})
+def _with_file(email: Optional[Json], path: Path) -> Optional[bytes]:
+    given = email or {}
+    document = {**(given.get("document") or {}), "path": os.fsdecode(path)}
+    return _encode({**given, "document": document})
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,267 @@
+"""The library's functions for a page, whose calls come from outside the program and are not trusted."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any, Callable, Dict, Hashable, Iterable, Iterator, List, Mapping, Optional
+
+from . import _account, _library
+from ._account import Account, Job, Progress
+from ._errors import Reply, Status
+
+# How long one call of reply_wait may take: well below what servers and proxies allow a request.
+_WAIT = 20.0
+# How long an end is kept that nobody asks for, and how long work may take before it is cancelled.
+_KEPT = 60.0
+_OVERDUE = 3600.0
+_MOST = 64
+
+_WITHOUT_JSON = {
+    "settings_get": _library.settings_get,
+    "settings_clear": _library.settings_clear,
+}
+_WITH_JSON = {
+    "form": _library.form,
+    "discover": _library.discover,
+    "settings_set": _library.settings_set,
+    "button": _library.button,
+    "send_test": _library.send_test,
+}
+_WITH_PDF = {"check_document": _account._checking, "send_document": _account._sending}
+_WORK = frozenset(["discover", "send_test", "send_document"])
+_OF_JOBS = frozenset(["reply_wait", "reply_cancel"])
+_FUNCTIONS = _OF_JOBS.union(_WITHOUT_JSON, _WITH_JSON, _WITH_PDF)
+
+Json = Mapping[str, Any]
+OnEnd = Callable[[Reply], object]
+
+
+class Bridge:
+    """mailbutton's functions for a page: `call` takes what the page asks for, and gives what it is to get.
+
+    Any number of threads may use one. What a page gives never raises: what is wrong with it is a reply with BAD_CALL. A
+    page gets to no file: `path` is refused wherever it stands, and no reply names a folder. Work under way is a `job`, and
+    only the `owner` (a session, say) that began it can wait for it or cancel it.
+
+    `functions` are those that the page may call, by the library's names without `mailbutton_`; all of them if left out.
+    Who may save or test settings can let the program connect to any server.
+    """
+
+    def __init__(self, account: Account, *, functions: Optional[Iterable[str]] = None) -> None:
+        allowed = _FUNCTIONS if functions is None else _OF_JOBS.union(functions)
+        if allowed - _FUNCTIONS:
+            raise ValueError(f"no such function: {', '.join(sorted(allowed - _FUNCTIONS))}")
+        self._account = account
+        self._allowed = allowed
+        self._jobs: Dict[str, _Work] = {}
+        self._starting = 0
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        function: object,
+        json: object = None,
+        pdf: Any = None,
+        *,
+        owner: Hashable = None,
+        on_end: Optional[OnEnd] = None,
+    ) -> Reply:
+        """Calls `function` with the page's `json` and gives the reply, or a job if it takes longer.
+
+        `pdf` is what the page uploaded, or the program's own document: as bytes, or as the path of its file. `on_end` gets
+        the last reply, once, before the page does and whether the page asks for it or not, if need be on another thread:
+        the place to write down what was sent.
+        """
+        if not isinstance(function, str) or function not in self._allowed:
+            return _bad_call("unknown_function", "There is no such function, or the page may not call it.")
+        if not isinstance(json, (Mapping, type(None))):
+            return _bad_call("bad_argument", "The JSON of a call is an object.")
+        place = _place_of_path(json)
+        if place is not None:
+            return _bad_call("path_refused", "A page can name no files of the program.", place)
+        self._forget_the_old()
+        if function in _OF_JOBS:
+            return self._ask(function, json or {}, owner)
+        if function not in _WORK:
+            return self._begin(function, json, pdf, owner, on_end)
+        with self._room() as is_there:
+            if not is_there:
+                return _bad_call("too_many_jobs", "Too much is under way at once. Try again in a moment.")
+            return self._begin(function, json, pdf, owner, on_end)
+
+    def _begin(
+        self, function: str, json: Optional[Json], pdf: Any, owner: Hashable, on_end: Optional[OnEnd]
+    ) -> Reply:
+        try:
+            pointer = _start(self._account._open(), function, json, pdf)
+        except _NotJson:
+            return _bad_call("bad_argument", "The JSON cannot be passed on to the library.")
+        job = Job(pointer)
+        work = _Work(job, owner, on_end, self._account._store)
+        if job.done:
+            return work.end()
+        name = secrets.token_urlsafe(16)
+        with self._lock:
+            self._jobs[name] = work
+        threading.Thread(target=work.run, name="mailbutton-work", daemon=True).start()
+        return work.pending(name, 0)
+
+    def _ask(self, function: str, json: Json, owner: Hashable) -> Reply:
+        name, after = json.get("job"), json.get("after") or 0
+        with self._lock:
+            work = self._jobs.get(name) if isinstance(name, str) else None
+        if work is None or work.owner != owner:
+            return _bad_call("unknown_job", "There is no such job, or it has been over for a while.", "job")
+        if function == "reply_cancel":
+            work.cancel()
+            return _reply(Status.OK, "canceling")
+        if not isinstance(after, int) or after < 0:
+            return _bad_call("bad_argument", "This is the number of progress entries that were seen.", "after")
+        if not work.wait(after, _WAIT):
+            return work.pending(str(name), after)
+        self._forget(str(name))
+        return work.reply
+
+    @contextmanager
+    def _room(self) -> Iterator[bool]:
+        """Whether one more piece of work may start; an end that nobody asked for makes room."""
+        with self._lock:
+            if len(self._jobs) + self._starting >= _MOST:
+                for name in [name for name, work in self._jobs.items() if work.ended is not None][:1]:
+                    del self._jobs[name]
+            is_there = len(self._jobs) + self._starting < _MOST
+            self._starting += is_there
+        try:
+            yield is_there
+        finally:
+            with self._lock:
+                self._starting -= is_there
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._jobs.pop(name, None)
+
+    def _forget_the_old(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for name, work in list(self._jobs.items()):
+                if work.ended is not None and now - work.ended > _KEPT:
+                    del self._jobs[name]
+                elif now - work.begun > _OVERDUE:
+                    work.cancel()
+
+
+class _Work:
+    """A job, what was told of it so far, and in the end its reply."""
+
+    def __init__(self, job: Job, owner: Hashable, on_end: Optional[OnEnd], store: Optional[str]) -> None:
+        self.owner = owner
+        self.begun = time.monotonic()
+        self.ended: Optional[float] = None
+        self.reply: Reply = {}
+        self._job = job
+        self._on_end = on_end
+        self._store = store
+        self._trail: List[Progress] = []
+        self._changed = threading.Condition()
+
+    def run(self) -> None:
+        self._job.wait(on_progress=self._tell)
+        self.end()
+
+    def _tell(self, progress: Progress) -> None:
+        with self._changed:
+            self._trail.append(progress)
+            self._changed.notify_all()
+
+    def end(self) -> Reply:
+        self.reply = _without_folder(_account._read(self._job._open()), self._store)
+        try:
+            if self._on_end is not None:
+                self._on_end(self.reply)
+        finally:
+            with self._changed:
+                self.ended = time.monotonic()
+                self._changed.notify_all()
+        return self.reply
+
+    def wait(self, after: int, seconds: float) -> bool:
+        """Until something new was told, or the end: whether it is that."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended is not None or len(self._trail) > after, seconds)
+            return self.ended is not None
+
+    def pending(self, name: str, after: int) -> Reply:
+        with self._changed:
+            trail = [progress._asdict() for progress in self._trail[after:]]
+            newest = self._trail[-1]._asdict() if self._trail else None
+            seen = len(self._trail)
+        told = {"job": name, "progress": newest, "seen": seen, "trail": trail}
+        return {**_reply(Status.PENDING, "pending"), **told}
+
+    def cancel(self) -> None:
+        self._job.cancel()
+
+
+class _NotJson(Exception):
+    """What came as JSON has no place in it: a number with thousands of digits, say."""
+
+
+def _start(
+    account: _library.AccountPointer, function: str, json: Optional[Json], pdf: Any
+) -> _library.ReplyPointer:
+    pointer: _library.ReplyPointer
+    if function in _WITHOUT_JSON:
+        pointer = _WITHOUT_JSON[function](account)
+        return pointer
+    try:
+        given = _account._encode(json)
+    except (ValueError, TypeError, RecursionError) as problem:
+        raise _NotJson from problem
+    if function in _WITH_JSON:
+        pointer = _WITH_JSON[function](account, given)
+        return pointer
+    if json is None or not isinstance(json.get("document") or {}, Mapping):
+        # The library says what is wrong with it.
+        pdf = None
+    return _WITH_PDF[function](account, json, pdf)
+
+
+def _place_of_path(json: Optional[Json]) -> Optional[str]:
+    """Where a `path` stands in the JSON, however deep."""
+    left: List[Any] = [("", json)]
+    while left:
+        place, value = left.pop()
+        if isinstance(value, Mapping):
+            inside = [(f"{place}.{key}".lstrip("."), item) for key, item in value.items()]
+            for at, item in inside:
+                if at.rpartition(".")[2] == "path" and item is not None:
+                    return at
+            left += inside
+        elif isinstance(value, (list, tuple)):
+            left += [(f"{place}[{at}]", item) for at, item in enumerate(value)]
+    return None
+
+
+def _without_folder(value: Any, store: Optional[str]) -> Any:
+    """The sentences about a settings file name it, and the folder is nothing for a page."""
+    if store is None:
+        return value
+    if isinstance(value, dict):
+        return {key: _without_folder(item, store) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folder(item, store) for item in value]
+    return value.replace(store, PurePath(store).name) if isinstance(value, str) else value
+
+
+def _bad_call(reason: str, message: str, key: Optional[str] = None) -> Reply:
+    errors = [] if key is None else [{"key": key, "code": reason, "message": message}]
+    return {**_reply(Status.BAD_CALL, reason, message), "errors": errors}
+
+
+def _reply(status: Status, reason: str, message: str = "") -> Reply:
+    return {"status": int(status), "status_name": status.name, "reason": reason, "message": message}
