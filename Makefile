@@ -2,6 +2,7 @@
 #
 #   make demo       the whole feature, end to end, against a mail server of its own
 #   make demo-native  a window to try it in by hand, built with Qt 6
+#   make demo-web   a small invoicing program in the browser, with mail servers of its own, until Ctrl-C
 #   make test       installs what the tests need, and runs them all
 #   make check      formatting, lints, licences and doubled crates
 #   make figures    what the library costs a host
@@ -43,10 +44,13 @@ INSTALLED := include/mailbutton.h include/mailbutton.hpp \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonConfig.cmake $(LIBDIR)/cmake/mailbutton/mailbuttonConfigVersion.cmake \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonTargets.cmake
 
-.PHONY: demo demo-native test check figures bench build header install uninstall clean
+.PHONY: demo demo-web demo-native test check figures bench build header install uninstall clean
 
 demo: build
 	examples/demo/run
+
+demo-web: build
+	examples/host-web/run
 
 # OPTIONS="--locale ar" for another language.
 demo-native: build

@@ -12,9 +12,16 @@ EXTRA = {"ă": "abreve", "Ă": "Abreve", "ș": "scommaaccent", "Ș": "Scommaacce
 CODES = {letter: 0x80 + at for at, letter in enumerate(EXTRA)}
 
 
+# How wide Helvetica's letters are that are not as wide as a figure, in thousandths of the size.
+WIDTHS = {
+    **dict.fromkeys("ijl", 222), **dict.fromkeys(" .,:/ftI", 278), **dict.fromkeys("()-r", 333), **dict.fromkeys("cksvxyz", 500),
+    **dict.fromkeys("ABEKPSVXY", 667), **dict.fromkeys("wCDHNRU", 722), **dict.fromkeys("mM", 833), "T": 611, "L": 556,
+}  # fmt: skip
+
+
 def width(text, size):
-    """Good enough to set figures flush right: they, the point and the comma are what it is used for."""
-    return sum(278 if letter in " .,:-" else 556 for letter in text) * size / 1000
+    """Good enough to set figures and short words flush right."""
+    return sum(WIDTHS.get(letter, 556) for letter in text) * size / 1000
 
 
 class Page:

@@ -41,6 +41,9 @@ class MailServer(Slow, socketserver.ThreadingTCPServer):
     def port(self):
         return self.server_address[1]
 
+    def knows(self, login):
+        return login == self.login
+
     def handle_error(self, request, client_address):
         """A client that leaves, for example because it does not trust the certificate, is no error here."""
 
@@ -70,7 +73,7 @@ class MailSession(socketserver.StreamRequestHandler):
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
 
     def handle(self):
-        self.safe = self.known = False
+        self.safe, self.known = isinstance(self.request, ssl.SSLSocket), False
         self.begin()
         self.say("220 localhost demo mail server")
         while line := self.rfile.readline(2000):
@@ -107,7 +110,7 @@ class MailSession(socketserver.StreamRequestHandler):
             self.say("334 ")
             response = self.rfile.readline(2000).decode()
         login = base64.b64decode(response)
-        self.known = login == self.server.login
+        self.known = self.server.knows(login)
         if self.known:
             return self.say("235 2.7.0 Welcome")
         if login == getattr(self.server, "normal", None):

@@ -1,0 +1,40 @@
+"""The program's own texts, figures and dates, in the languages that it has. mailbutton brings the words for email."""
+
+import json
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("words")
+# The first one is for those whose browser wants none of them.
+LANGUAGES = {tag: json.loads((FOLDER / f"{tag}.json").read_text("utf-8")) for tag in ("en", "ro", "ar")}
+
+
+class Words:
+    def __init__(self, language):
+        self.language = language
+        self._texts = LANGUAGES[language]
+
+    def __call__(self, key, **slots):
+        return self._texts[key].format(**slots) if slots else self._texts[key]
+
+    @property
+    def direction(self):
+        return self("direction")
+
+    def money(self, hundredths, currency):
+        whole = f"{hundredths // 100:,}".replace(",", self("comma"))
+        return f"{whole}{self('point')}{hundredths % 100:02}\u00a0{currency}"
+
+    def day(self, when):
+        return f"{when.day}\u00a0{self._texts['months'][when.month - 1]}\u00a0{when.year}"
+
+    def moment(self, when):
+        return f"{self.day(when)}, {when:%H:%M}"
+
+
+def preferred(accepted):
+    """The first language of an Accept-Language that is there."""
+    for item in (accepted or "")[:1000].split(","):
+        tag = item.partition(";")[0].strip().lower().partition("-")[0]
+        if tag in LANGUAGES:
+            return tag
+    return next(iter(LANGUAGES))
