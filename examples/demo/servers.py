@@ -82,6 +82,11 @@ class MailSession(socketserver.StreamRequestHandler):
                 return self.say("221 2.0.0 Goodbye")
             getattr(self, f"on_{verb.lower()}", self.on_unknown)(rest)
 
+    def finish(self):
+        super().finish()
+        # With TLS it is another than the one that the server knows of.
+        self.request.close()
+
     def begin(self):
         self.sender, self.recipients = None, []
 

@@ -23,7 +23,13 @@ def headers(message):
 
 def body(message, kind):
     part = message.get_body((kind,))
-    return part.get_content() if part else ""
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content())
+    except (LookupError, ValueError):
+        # An encoding that nobody knows, or another one than it says.
+        return (part.get_payload(decode=True) or b"").decode("utf-8", "replace")
 
 
 def plain_text(message):

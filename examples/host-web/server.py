@@ -183,7 +183,6 @@ class Request(BaseHTTPRequestHandler):
         self.respond(self.post)
 
     def respond(self, make):
-        self.is_read = False
         try:
             self.check_host()
             self.send(make())
@@ -322,8 +321,7 @@ class Request(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # So that the next start finds its port again.
-    allow_reuse_address = True
+    request_queue_size = MOST_CONNECTIONS
 
     def __init__(self, app, port=0):
         super().__init__(("127.0.0.1", port), Request)
