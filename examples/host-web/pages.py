@@ -191,7 +191,8 @@ def invoice(view, entry):
         class_="card padded",
     )
     history = h("section", h("h2", words("history")), past(view, entry), class_="card padded", id="history")
-    paper = h("iframe", src=f"{pdf}#toolbar=0&navpanes=0&view=FitH", title=words("pdf_of", number=entry.number), class_="paper")
+    shown = h("iframe", src=f"{pdf}#toolbar=0&navpanes=0&view=FitH", title=words("pdf_of", number=entry.number))
+    paper = h("div", shown, class_="paper")
     return page(
         view,
         title,
@@ -304,9 +305,9 @@ def letter(view, received):
     words, message = view.words, received.message
     title = subject_of(message) or words("no_subject")
     names = [("from", "From"), ("to", "To"), ("cc", "Cc")]
-    top = [(words(key), bdi(address_list(message[name]))) for key, name in names if message[name]]
+    top = [(words(key), address(address_list(message[name]))) for key, name in names if message[name]]
     top += [
-        (words("envelope"), bdi(", ".join(received.recipients))),
+        (words("envelope"), address(", ".join(received.recipients))),
         (words("when"), words.moment(received.when.astimezone())),
     ]
     files = [

@@ -14,7 +14,12 @@ class Words:
         self._texts = LANGUAGES[language]
 
     def __call__(self, key, **slots):
-        return self._texts[key].format(**slots) if slots else self._texts[key]
+        text = self._texts[key]
+        return text.format(**{slot: self.isolated(value) for slot, value in slots.items()}) if slots else text
+
+    def isolated(self, value):
+        """Figures and names run their own way in a sentence that runs from right to left."""
+        return f"\u2068{value}\u2069" if self.direction == "rtl" else value
 
     @property
     def direction(self):
@@ -28,7 +33,7 @@ class Words:
         return f"{when.day}\u00a0{self._texts['months'][when.month - 1]}\u00a0{when.year}"
 
     def moment(self, when):
-        return f"{self.day(when)}, {when:%H:%M}"
+        return self("moment", day=self.day(when), time=f"{when:%H:%M}")
 
 
 def preferred(accepted):
