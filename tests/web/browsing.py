@@ -20,7 +20,7 @@ SCHEMES = ("light", "dark")
 
 def needs_chromium():
     if CHROMIUM is None:
-        pytest.skip("cannot run here, missing: chromium")
+        pytest.skip("cannot run here, missing: chromium", allow_module_level=True)
     return pytest.importorskip("playwright.sync_api", reason="cannot run here, missing: playwright (a Python package)")
 
 

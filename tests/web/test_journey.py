@@ -1,0 +1,166 @@
+"""A user's whole way in Chromium: from an empty form to an email whose PDF is in the inbox, byte for byte."""
+
+import re
+
+import internet
+import pytest
+import servers
+from browsing import check, needs_chromium, picture
+from internet import APP_PASSWORD, GMAIL, PASSWORD
+from people import PEOPLE
+from words import Words
+
+expect = needs_chromium().expect
+WAYS = [("en", "mouse"), ("en", "keyboard"), ("ro", "mouse"), ("ar", "keyboard")]
+INVOICE = "2026-0124"
+
+
+class Journey:
+    """The program in a window, and its user's words for what is on it: mailbutton's, and the program's own."""
+
+    def __init__(self, program, page, language, who):
+        self.program, self.page, self.language = program, page, language
+        self.person = PEOPLE[who](page)
+        self.name = f"{language}-{who}"
+        self.words = Words(language)
+        form = program.account.form(locale=language)["form"]
+        self.labels = {field["key"]: field["label"] for field in form["fields"]}
+        self.buttons = {button["key"]: button["label"] for button in form["buttons"]}
+        self.mailbutton = program.words(language)
+
+    def button(self, name, inside=None):
+        return (inside or self.page).get_by_role("button", name=name, exact=True)
+
+    def field(self, key):
+        return self.page.locator("mailbutton-settings").get_by_label(self.labels[key], exact=True)
+
+    def holds(self, field, value):
+        expect(field).to_have_value(value)
+
+    def see(self, state, text=None):
+        """Waits for what the user sees; then nothing is wrong with it, and a picture is taken."""
+        if text:
+            self.page.get_by_text(text, exact=True).first.wait_for()
+        check(self.page)
+        picture(self.page, f"{self.name}-{state}")
+
+    def test(self, **typed):
+        """Types, presses Test, and waits for what the report says: the reply that the page got."""
+        for key, value in typed.items():
+            self.person.type(self.field(key), value)
+        return self.answer(lambda: self.person.press(self.button(self.buttons["test"])))
+
+    def answer(self, act):
+        def is_last(response):
+            return "/mailbutton/reply_wait" in response.url and response.json()["status"] != 1
+
+        with self.page.expect_response(is_last) as waited:
+            act()
+        return waited.value.json()
+
+
+def set_up(journey):
+    page, person = journey.page, journey.person
+    journey.see("invoices")
+    person.press(page.get_by_role("link", name=journey.words("set_up"), exact=True))
+    journey.field("username").wait_for()
+    journey.see("settings-empty")
+
+    person.type(journey.field("username"), GMAIL)
+    proposal = journey.program.account.form({"username": GMAIL}, locale=journey.language)["form"]["proposal"]
+    journey.see("provider-recognised", proposal["message"])
+    person.press(journey.button(journey.mailbutton["apply"]).first)
+    journey.holds(journey.field("smtp_host"), "smtp.gmail.com")
+
+    reply = journey.test(password="pear trees")
+    assert reply["server"]["code"] == 535
+    journey.see("wrong-password", reply["message"])
+    reply = journey.test(password=PASSWORD)
+    assert (reply["problem"], reply["server"]["code"]) == ("gmail_app_password", 534)
+    journey.see("app-password", reply["advice"][0]["text"])
+
+    reply = journey.test(password=APP_PASSWORD, smtp_port="993")
+    assert (reply["problem"], reply["advice"][0]["code"]) == ("imap_port", "use_what_works")
+    journey.see("wrong-port", reply["message"])
+    repair = page.get_by_role("listitem").filter(has_text=reply["advice"][0]["text"])
+    reply = journey.answer(lambda: person.press(journey.button(journey.mailbutton["apply"], repair)))
+    assert reply["reason"] == "accepted"
+    journey.holds(journey.field("smtp_port"), "465")
+    journey.see("test-passed", reply["message"])
+
+    person.press(journey.button(journey.buttons["update"]))
+    journey.see("saved", journey.mailbutton["saved"])
+    assert journey.program.account.settings_get()["settings"]["smtp_port"] == 465
+
+
+def send(journey, monkeypatch):
+    page, person = journey.page, journey.person
+    person.press(page.get_by_role("link", name=journey.words("invoices"), exact=True))
+    person.press(page.get_by_role("link", name=INVOICE))
+    label = journey.program.account.button({"locale": journey.language})["button"]["label"]
+    journey.see("button", None)
+    person.press(journey.button(label))
+    dialog = page.get_by_role("dialog")
+    journey.holds(dialog.get_by_label(journey.mailbutton["to"], exact=True), "accounts@brightwater.example")
+    person.type(dialog.get_by_label(journey.mailbutton["cc"], exact=True), "nobody@example.com")
+    journey.see("compose")
+
+    # So slow that a person has the time to think again.
+    monkeypatch.setattr(servers, "PAUSE", 0.5)
+    sending = journey.button(journey.mailbutton["send"], dialog)
+    person.press(sending)
+    page.wait_for_function(PROGRESS)
+    journey.see("progress")
+    reply = journey.answer(lambda: person.press(journey.button(journey.mailbutton["cancel"], dialog)))
+    assert reply["status_name"] == "CANCELED"
+    journey.see("canceled", reply["message"])
+    monkeypatch.setattr(servers, "PAUSE", 0.001)
+
+    reply = journey.answer(lambda: person.press(sending))
+    assert reply["reason"] == "accepted_partly"
+    assert {each["address"]: each["outcome"] for each in reply["recipients"]} == {
+        "accounts@brightwater.example": "accepted", "nobody@example.com": "refused",
+    }  # fmt: skip
+    journey.see("outcome", reply["message"])
+    person.press(journey.button(journey.mailbutton["close"], dialog).first)
+    page.locator("#history").get_by_text(journey.words("outcome_partly")).wait_for()
+    journey.see("history")
+
+
+PROGRESS = """() => {
+  const bar = document.querySelector("mailbutton-compose").shadowRoot.querySelector("progress");
+  return bar && bar.position > 0;
+}"""
+
+
+def read(journey):
+    page, person = journey.page, journey.person
+    person.press(page.get_by_role("link", name=journey.words("inbox"), exact=True))
+    letter = page.get_by_role("main").get_by_role("link").filter(has_text=INVOICE)
+    letter.first.wait_for()
+    journey.see("inbox")
+    person.press(letter.first)
+    text = page.frame_locator("iframe.letter").get_by_text(INVOICE).first
+    text.wait_for()
+    journey.see("letter")
+    files = page.get_by_role("link", name=re.compile(r"\.pdf"))
+    with page.context.expect_page() as opened:
+        person.press(files)
+    assert opened.value.url.endswith("/files/0")
+    got = page.context.request.get(opened.value.url)
+    assert got.headers["content-type"] == "application/pdf"
+    assert got.body() == journey.program.books.pdf(INVOICE)
+    opened.value.close()
+    person.press(page.get_by_role("link", name=journey.words("sent"), exact=True))
+    page.get_by_text(journey.words("outcome_CANCELED")).wait_for()
+    journey.see("sent")
+
+
+@pytest.mark.parametrize(("language", "who"), WAYS)
+def test_from_an_empty_form_to_the_inbox(program, visit, monkeypatch, language, who):
+    monkeypatch.setattr(internet, "LATENCY", 0.005)
+    journey = Journey(program, visit(language), language, who)
+    set_up(journey)
+    send(journey, monkeypatch)
+    read(journey)
+    assert [received.recipients for received in program.inbox] == [["accounts@brightwater.example"], [GMAIL]]
