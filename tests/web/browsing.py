@@ -3,6 +3,7 @@
 import os
 import shutil
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -41,19 +42,21 @@ def axe_finds(page):
     return page.evaluate(AXE)
 
 
-def check(page):
-    """Nothing for axe to find, light or dark, and nothing that runs out of the page."""
-    for scheme in SCHEMES:
+def check(page, shown="light"):
+    """Nothing for axe to find, light or dark, and nothing that runs out of the page; then it is as it is shown."""
+    for scheme in sorted(SCHEMES, key=lambda scheme: scheme == shown):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = axe_finds(page)
         assert not found, f"{page.url}, {scheme}: {found}"
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than the screen"
 
 
 def picture(page, name):
-    """Keeps a picture, if that is wanted."""
+    """Keeps a picture, if that is wanted: with a palette, as pictures of a screen are small in it."""
     if SCREENS:
+        from PIL import Image
+
         folder = ROOT / SCREENS
         folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"{name}.png")
+        with Image.open(BytesIO(page.screenshot())) as screen:
+            screen.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)

@@ -11,15 +11,16 @@ from people import PEOPLE
 from words import Words
 
 expect = needs_chromium().expect
-WAYS = [("en", "mouse"), ("en", "keyboard"), ("ro", "mouse"), ("ar", "keyboard")]
+# The language, how its user gets around, the colours and the width of what the pictures show; a phone is among them.
+WAYS = [("en", "mouse", "light", 1280), ("en", "keyboard", "dark", 1280), ("ro", "mouse", "dark", 390), ("ar", "keyboard", "light", 1280)]
 INVOICE = "2026-0124"
 
 
 class Journey:
     """The program in a window, and its user's words for what is on it: mailbutton's, and the program's own."""
 
-    def __init__(self, program, page, language, who):
-        self.program, self.page, self.language = program, page, language
+    def __init__(self, program, page, language, who, scheme):
+        self.program, self.page, self.language, self.scheme = program, page, language, scheme
         self.person = PEOPLE[who](page)
         self.name = f"{language}-{who}"
         self.words = Words(language)
@@ -41,7 +42,7 @@ class Journey:
         """Waits for what the user sees; then nothing is wrong with it, and a picture is taken."""
         if text:
             self.page.get_by_text(text, exact=True).first.wait_for()
-        check(self.page)
+        check(self.page, self.scheme)
         picture(self.page, f"{self.name}-{state}")
 
     def test(self, **typed):
@@ -156,10 +157,10 @@ def read(journey):
     journey.see("sent")
 
 
-@pytest.mark.parametrize(("language", "who"), WAYS)
-def test_from_an_empty_form_to_the_inbox(program, visit, monkeypatch, language, who):
+@pytest.mark.parametrize(("language", "who", "scheme", "width"), WAYS)
+def test_from_an_empty_form_to_the_inbox(program, visit, monkeypatch, language, who, scheme, width):
     monkeypatch.setattr(internet, "LATENCY", 0.005)
-    journey = Journey(program, visit(language), language, who)
+    journey = Journey(program, visit(language, width), language, who, scheme)
     set_up(journey)
     send(journey, monkeypatch)
     read(journey)
