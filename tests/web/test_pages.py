@@ -25,7 +25,7 @@ def fill(program):
         program.books.note("2026-0123", {"subject": "x"}, {"status_name": status, "reason": reason, "recipients": recipients})
 
 
-@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("en", 390), ("ro", 1280), ("ar", 390)])
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("en", 390), ("ro", 1280), ("ar", 320)])
 def test_axe_finds_nothing(program, visit, language, width):
     fill(program)
     page = visit(language, width)
