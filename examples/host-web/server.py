@@ -177,6 +177,9 @@ class Request(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self):
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            # What nobody reads must not be taken for the next request.
+            self.close_connection = True
         self.respond(self.get)
 
     def do_POST(self):

@@ -22,7 +22,7 @@ if not ELEMENTS.exists():
     STATIC["mailbutton.js"] = (Path(__file__).with_name("elements.js"), "text/javascript; charset=utf-8")
 
 
-# What stands on the page beside the form and the email.
+# What stands on a page beside the form and the email, of the stand-ins.
 WORDS = {
     "en": {"apply": "Apply", "to": "To", "cc": "Cc", "send": "Send", "cancel": "Cancel", "close": "Close", "saved": "Saved."},
     "ro": {"apply": "Aplică", "to": "Către", "cc": "Cc", "send": "Trimite", "cancel": "Anulează", "close": "Închide", "saved": "Salvat."},
@@ -33,7 +33,8 @@ WORDS = {
 @pytest.fixture
 def program():
     with Program(Books(date(2026, 11, 25))) as program:
-        program.words = WORDS.get
+        bridge = program.server.app.bridge
+        program.words = lambda language: bridge.call("words", {"locale": language}).get("words") or WORDS[language]
         yield program
 
 

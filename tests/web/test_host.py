@@ -155,6 +155,20 @@ def test_requests_are_bounded(browser):
     assert browser.post("/mailbutton/form")[1]["reason"] == "form"
 
 
+def test_what_follows_a_request_is_no_other_one(program, browser):
+    hidden = f"GET /settings HTTP/1.1\r\nHost: {browser.host}\r\n\r\n".encode()
+    for head in ("GET /static/icon.svg", "POST /nothing"):
+        with socket.create_connection(program.server.server_address, timeout=LONG) as client:
+            client.sendall(f"{head} HTTP/1.1\r\nHost: {browser.host}\r\nContent-Length: {len(hidden)}\r\n\r\n".encode() + hidden)
+            answer = b""
+            try:
+                while piece := client.recv(65536):
+                    answer += piece
+            except ConnectionError:
+                pass  # It may hang up on what it does not read.
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_connections_are_bounded(program, browser):
     held = [socket.create_connection(program.server.server_address) for _ in range(64)]
     try:
