@@ -6,7 +6,7 @@ import internet
 import pytest
 import servers
 from browsing import check, needs_chromium, picture
-from internet import APP_PASSWORD, GMAIL, PASSWORD
+from internet import APP_PASSWORD, GMAIL, ORCHARD, OWN, PASSWORD
 from people import PEOPLE
 from words import Words
 
@@ -51,6 +51,11 @@ class Journey:
             self.person.type(self.field(key), value)
         return self.answer(lambda: self.person.press(self.button(self.buttons["test"])))
 
+    def take(self, advice):
+        """Takes a repair, after which the settings are tested again."""
+        place = self.page.get_by_role("listitem").filter(has_text=advice["text"])
+        return self.answer(lambda: self.person.press(place.get_by_role("button")))
+
     def answer(self, act):
         def is_last(response):
             return "/mailbutton/reply_wait" in response.url and response.json()["status"] != 1
@@ -83,8 +88,7 @@ def set_up(journey):
     reply = journey.test(password=APP_PASSWORD, smtp_port="993")
     assert (reply["problem"], reply["advice"][0]["code"]) == ("imap_port", "use_what_works")
     journey.see("wrong-port", reply["message"])
-    repair = page.get_by_role("listitem").filter(has_text=reply["advice"][0]["text"])
-    reply = journey.answer(lambda: person.press(journey.button(journey.mailbutton["apply"], repair)))
+    reply = journey.take(reply["advice"][0])
     assert reply["reason"] == "accepted"
     journey.holds(journey.field("smtp_port"), "465")
     journey.see("test-passed", reply["message"])
@@ -165,3 +169,25 @@ def test_from_an_empty_form_to_the_inbox(program, visit, monkeypatch, language, 
     send(journey, monkeypatch)
     read(journey)
     assert [received.recipients for received in program.inbox] == [["accounts@brightwater.example"], [GMAIL]]
+
+
+def test_a_server_of_ones_own_is_accepted_by_its_certificate(program, visit):
+    journey = Journey(program, visit(), "en", "mouse", "light")
+    journey.page.goto(f"{journey.page.url.rstrip('/')}/settings")
+    reply = journey.test(username=OWN, password=PASSWORD, smtp_host="mail.livada.example", smtp_port="587")
+    assert (reply["problem"], reply["advice"][0]["code"]) == ("certificate_self_signed", "accept_certificate")
+    journey.see("certificate", reply["message"])
+    reply = journey.take(reply["advice"][0])
+    assert reply["reason"] == "accepted"
+    journey.see("certificate-accepted", reply["message"])
+
+
+def test_a_provider_that_the_program_brings_needs_address_and_password(program, visit):
+    journey = Journey(program, visit(), "en", "mouse", "light")
+    journey.page.goto(f"{journey.page.url.rstrip('/')}/settings")
+    journey.person.type(journey.field("username"), ORCHARD)
+    journey.person.press(journey.button(journey.mailbutton["apply"]).first)
+    journey.holds(journey.field("smtp_host"), "smtp.orchard.example")
+    assert journey.test(password=PASSWORD)["reason"] == "accepted"
+    journey.person.press(journey.button(journey.buttons["update"]))
+    journey.page.get_by_text(journey.mailbutton["saved"], exact=True).wait_for()
