@@ -2,9 +2,48 @@
 // so that the demo program and its route can be tried whole.
 
 const WORDS = {
-  en: { apply: "Apply", to: "To", cc: "Cc", subject: "Subject", message: "Message", send: "Send", cancel: "Cancel", close: "Close", saved: "Saved." },
-  ro: { apply: "Aplică", to: "Către", cc: "Cc", subject: "Subiect", message: "Mesaj", send: "Trimite", cancel: "Anulează", close: "Închide", saved: "Salvat." },
-  ar: { apply: "تطبيق", to: "إلى", cc: "نسخة", subject: "الموضوع", message: "الرسالة", send: "إرسال", cancel: "إلغاء", close: "إغلاق", saved: "حُفظ." },
+  "en": {
+    "use_proposal": "Use these settings",
+    "apply_and_test": "Apply and test again",
+    "accept_certificate": "Accept this certificate",
+    "to": "To",
+    "cc": "Cc",
+    "show_cc_bcc": "Cc and Bcc",
+    "subject": "Subject",
+    "message": "Message",
+    "send": "Send",
+    "cancel": "Cancel",
+    "close": "Close",
+    "saved": "The settings are saved."
+  },
+  "ro": {
+    "use_proposal": "Folosește aceste setări",
+    "apply_and_test": "Aplică și testează din nou",
+    "accept_certificate": "Acceptă acest certificat",
+    "to": "Către",
+    "cc": "Cc",
+    "show_cc_bcc": "Cc și Bcc",
+    "subject": "Subiect",
+    "message": "Mesaj",
+    "send": "Trimite",
+    "cancel": "Anulează",
+    "close": "Închide",
+    "saved": "Setările sunt salvate."
+  },
+  "ar": {
+    "use_proposal": "استخدام هذه الإعدادات",
+    "apply_and_test": "تطبيق واختبار من جديد",
+    "accept_certificate": "قبول هذه الشهادة",
+    "to": "إلى",
+    "cc": "نسخة",
+    "show_cc_bcc": "نسخة ونسخة مخفية",
+    "subject": "الموضوع",
+    "message": "الرسالة",
+    "send": "إرسال",
+    "cancel": "إلغاء",
+    "close": "إغلاق",
+    "saved": "حُفظت الإعدادات."
+  }
 };
 
 const STYLE = new CSSStyleSheet();
@@ -68,7 +107,8 @@ class Element extends HTMLElement {
   advice(reply, apply) {
     return h("ul", {}, ...(reply.advice ?? []).map((advice) => h("li", {}, h("span", {}, advice.text), " ",
       advice.link && h("a", { href: advice.link, target: "_blank", rel: "noopener" }, advice.link),
-      advice.patch && apply && h("button", { type: "button", onclick: () => apply(advice.patch) }, this.words.apply))));
+      advice.patch && apply && h("button", { type: "button", onclick: () => apply(advice.patch) },
+        advice.code === "accept_certificate" ? this.words.accept_certificate : this.words.apply_and_test))));
   }
 }
 
@@ -93,7 +133,7 @@ customElements.define("mailbutton-settings", class extends Element {
     const { proposal, provider, buttons } = reply.form;
     this.notes.replaceChildren(...[
       proposal && h("div", { class: "box row" }, h("span", {}, proposal.message),
-        h("button", { type: "button", onclick: () => this.merge(proposal.patch) }, this.words.apply)),
+        h("button", { type: "button", onclick: () => this.merge(proposal.patch) }, this.words.use_proposal)),
       provider && h("div", { class: "box column" }, h("strong", {}, provider.name), h("ol", {}, ...provider.steps.map((step) => h("li", {}, step.text)))),
     ].filter(Boolean));
     if (!this.buttons.childElementCount) {

@@ -75,7 +75,7 @@ def set_up(journey):
     person.type(journey.field("username"), GMAIL)
     proposal = journey.program.account.form({"username": GMAIL}, locale=journey.language)["form"]["proposal"]
     journey.see("provider-recognised", proposal["message"])
-    person.press(journey.button(journey.mailbutton["apply"]).first)
+    person.press(journey.button(journey.mailbutton["use_proposal"]))
     journey.holds(journey.field("smtp_host"), "smtp.gmail.com")
 
     reply = journey.test(password="pear trees")
@@ -107,7 +107,10 @@ def send(journey, monkeypatch):
     person.press(journey.button(label))
     dialog = page.get_by_role("dialog")
     journey.holds(dialog.get_by_label(journey.mailbutton["to"], exact=True), "accounts@brightwater.example")
-    person.type(dialog.get_by_label(journey.mailbutton["cc"], exact=True), "nobody@example.com")
+    copies = dialog.get_by_label(journey.mailbutton["cc"], exact=True)
+    if not copies.is_visible():
+        person.press(journey.button(journey.mailbutton["show_cc_bcc"], dialog))
+    person.type(copies, "nobody@example.com")
     journey.see("compose")
 
     # So slow that a person has the time to think again.
@@ -186,7 +189,7 @@ def test_a_provider_that_the_program_brings_needs_address_and_password(program, 
     journey = Journey(program, visit(), "en", "mouse", "light")
     journey.page.goto(f"{journey.page.url.rstrip('/')}/settings")
     journey.person.type(journey.field("username"), ORCHARD)
-    journey.person.press(journey.button(journey.mailbutton["apply"]).first)
+    journey.person.press(journey.button(journey.mailbutton["use_proposal"]))
     journey.holds(journey.field("smtp_host"), "smtp.orchard.example")
     assert journey.test(password=PASSWORD)["reason"] == "accepted"
     journey.person.press(journey.button(journey.buttons["update"]))
