@@ -23,16 +23,20 @@ _MOST = 64
 _WITHOUT_JSON = {
     "settings_get": _library.settings_get,
     "settings_clear": _library.settings_clear,
+    "sign_out": _library.sign_out,
 }
 _WITH_JSON = {
     "form": _library.form,
+    "words": _library.words,
     "discover": _library.discover,
     "settings_set": _library.settings_set,
     "button": _library.button,
     "send_test": _library.send_test,
+    "sign_in": _library.sign_in,
+    "sign_in_finish": _library.sign_in_finish,
 }
 _WITH_PDF = {"check_document": _account._checking, "send_document": _account._sending}
-_WORK = frozenset(["discover", "send_test", "send_document"])
+_WORK = frozenset(["discover", "send_test", "send_document", "sign_in", "sign_in_finish", "sign_out"])
 _OF_JOBS = frozenset(["reply_wait", "reply_cancel"])
 _FUNCTIONS = _OF_JOBS.union(_WITHOUT_JSON, _WITH_JSON, _WITH_PDF)
 
