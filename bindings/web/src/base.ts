@@ -123,12 +123,13 @@ export abstract class Base extends HTMLElement {
 
   /** How it ended: the sentence, what to do, and what is for whoever helps. */
   protected outcome(reply: Reply, take: ((advice: Advice) => void) | null, ...more: (HTMLElement | null)[]): HTMLElement {
-    const isGood = reply.status === OK;
+    const isGood = reply.status === OK && reply.reason !== "accepted_partly";
+    const tone = isGood ? "passed" : reply.status === OK ? "warned" : "failed";
     const errors = (reply["errors"] as { message: string }[] | undefined) ?? [];
     const isToldByErrors = errors.length === 1 && errors[0]?.message === reply.message;
     return h(
-      "div", { class: `box column ${isGood ? "passed" : "failed"}`, part: "outcome" },
-      h("h2", { class: `mark ${isGood ? "good" : "error"}`, "data-mark": isGood ? "✓" : "!", tabindex: -1 }, h("span", {}, reply.message ?? "")),
+      "div", { class: `box column ${tone}`, part: "outcome" },
+      h("h2", { class: `mark ${{ passed: "good", warned: "warning", failed: "error" }[tone]}`, "data-mark": isGood ? "✓" : "!", tabindex: -1 }, h("span", {}, reply.message ?? "")),
       errors.length > 0 && !isToldByErrors ? h("ul", {}, ...errors.map((error) => h("li", {}, error.message))) : null,
       ...more,
       this.#certificate(reply),

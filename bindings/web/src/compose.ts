@@ -137,7 +137,7 @@ export class MailbuttonCompose extends Base {
       if (this.#job) void this.#job.cancel();
       else this.#leave();
     });
-    return h("div", { class: "row", part: "actions" }, this.#send, stop);
+    return h("div", { class: "row actions", part: "actions" }, this.#send, stop);
   }
 
   /** While it is sent, the dialog stays. */

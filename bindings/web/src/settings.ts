@@ -34,6 +34,8 @@ export class MailbuttonSettings extends Base {
   #fields = new Map<string, Field>();
   #values: Values = {};
   #form: Form | null = null;
+  /** Where a person typed last: a proposal belongs there. */
+  #last: Field | null = null;
   /** Of the newest question; the reply to an older one is of no use. */
   #turn = 0;
   #timer = 0;
@@ -42,7 +44,8 @@ export class MailbuttonSettings extends Base {
 
   readonly #banner = h("div", { class: "column" });
   readonly #list = h("div", { class: "column", part: "fields" });
-  readonly #notes = h("div", { class: "column", role: "status" });
+  readonly #proposal = h("div", { role: "status" });
+  readonly #steps = h("div", {});
   readonly #signing = h("div", { class: "column" });
   readonly #buttons = h("div", { class: "row", part: "buttons" });
   readonly #why = h("p", { class: "quiet", role: "status", id: "why" });
@@ -55,9 +58,12 @@ export class MailbuttonSettings extends Base {
   protected override async start(): Promise<void> {
     this.#fields.clear();
     this.#values = {};
+    this.#last = null;
+    for (const place of [this.#proposal, this.#steps, this.#signing]) delete place.dataset["shown"];
+    fill(this.#buttons);
     fill(this.#list);
     fill(this.#result);
-    const form = h("form", { novalidate: true, part: "form" }, this.#banner, this.#list, this.#signing, this.#notes, this.#buttons, this.#why, this.#result);
+    const form = h("form", { novalidate: true, part: "form" }, this.#banner, this.#list, this.#signing, this.#buttons, this.#why, this.#result);
     form.addEventListener("submit", (event) => event.preventDefault());
     const reply = await this.call("form", this.inLocale({}));
     fill(this.top, form);
@@ -68,6 +74,7 @@ export class MailbuttonSettings extends Base {
 
   #changed(field: Field): void {
     this.#values[field.data.key] = field.value;
+    this.#last = field;
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => void this.#ask(), field.input.localName === "select" || field.data.type === "checkbox" ? 0 : PAUSE_MS);
   }
@@ -139,21 +146,20 @@ export class MailbuttonSettings extends Base {
   #note(form: Form): void {
     const { proposal, provider } = form;
     const steps = provider?.steps ?? [];
-    const shown = JSON.stringify([proposal, provider]);
-    // Only what is new: a reader of the screen would hear it all again, and an open list would close.
-    if (this.#notes.dataset["shown"] === shown) return;
-    this.#notes.dataset["shown"] = shown;
-    fill(
-      this.#notes,
-      proposal ? h(
-        "div", { class: "box row", part: "proposal" }, h("p", { class: "grow" }, proposal.message),
-        h("button", { type: "button", class: "small", onclick: () => void this.#merge(proposal.patch) }, this.word("use_proposal")),
-      ) : null,
-      provider && steps.length > 0 ? h(
-        "details", { class: "box", open: true, part: "steps" }, h("summary", {}, this.filled("provider_steps", "provider", provider.name)),
-        h("ol", {}, ...steps.map((step) => h("li", {}, h("span", {}, step.text), " ", link(step.link, this.word("open_page"))))),
-      ) : null,
-    );
+    renew(this.#proposal, proposal, () => {
+      (this.#last?.row ?? this.#list.lastElementChild)?.after(this.#proposal);
+      if (!proposal) return null;
+      const use = h("button", { type: "button", class: "small", onclick: () => void this.#merge(proposal.patch) }, this.word("use_proposal"));
+      return h("div", { class: "box row", part: "proposal" }, h("p", { class: "grow" }, proposal.message), use);
+    });
+    renew(this.#steps, provider, () => {
+      // They are about what goes in there.
+      (this.#fields.get("password")?.row ?? this.#list.lastElementChild)?.after(this.#steps);
+      if (!provider || steps.length === 0) return null;
+      const item = (step: { text: string; link?: string | null }): HTMLElement => h("li", {}, h("span", {}, step.text), " ", link(step.link, this.word("open_page")));
+      const summary = h("summary", {}, this.filled("provider_steps", "provider", provider.name));
+      return h("details", { class: "box", open: true, part: "steps" }, summary, h("ol", {}, ...steps.map(item)));
+    });
   }
 
   #button(form: Form): void {
@@ -276,26 +282,20 @@ export class MailbuttonSettings extends Base {
 
   #sign(form: Form): void {
     const sign = form.sign_in;
-    const shown = JSON.stringify(sign ?? null);
-    if (this.#signing.dataset["shown"] === shown) return;
-    this.#signing.dataset["shown"] = shown;
-    if (!sign) {
-      fill(this.#signing);
-      return;
-    }
+    renew(this.#signing, sign, () => (sign ? this.#signBox(sign) : null));
+  }
+
+  #signBox(sign: NonNullable<Form["sign_in"]>): HTMLElement {
     const acts: Record<string, () => Promise<void>> = { sign_in: () => this.#signInNow(), sign_out: () => this.#signOut() };
     const button = ({ key, label, enabled }: Button): HTMLElement => h(
       "button", { type: "button", class: key === "sign_in" && !sign.signed_in ? "main" : null, "aria-disabled": enabled ? null : "true", onclick: () => enabled && void acts[key]?.() }, label,
     );
     const wanted = sign.buttons.filter(({ key }) => key in acts && (key === "sign_out") <= sign.signed_in);
     const why = wanted.find((button) => !button.enabled)?.why_not?.message;
-    fill(
-      this.#signing,
-      h(
-        "div", { class: "box column", part: "sign-in" },
-        sign.signed_in ? h("p", { class: "mark good", "data-mark": "✓" }, this.filled("signed_in_as", "account", sign.account ?? "")) : null,
-        h("div", { class: "row" }, ...wanted.map(button)), why ? h("p", { class: "quiet" }, why) : null,
-      ),
+    return h(
+      "div", { class: "box column", part: "sign-in" },
+      sign.signed_in ? h("p", { class: "mark good", "data-mark": "✓" }, this.filled("signed_in_as", "account", sign.account ?? "")) : null,
+      h("div", { class: "row" }, ...wanted.map(button)), why ? h("p", { class: "quiet" }, why) : null,
     );
   }
 
@@ -342,6 +342,14 @@ export class MailbuttonSettings extends Base {
       fill(this.#result, this.unanswered(() => void this.#signOut()));
     }
   }
+}
+
+/** Only what is new: a reader of the screen would hear it all again, and an open list would close. */
+function renew(place: HTMLElement, data: unknown, make: () => HTMLElement | null): void {
+  const shown = JSON.stringify(data ?? null);
+  if (place.dataset["shown"] === shown) return;
+  place.dataset["shown"] = shown;
+  fill(place, make());
 }
 
 /** The steps as they happen: the one before is done when the next begins. */

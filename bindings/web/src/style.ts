@@ -25,6 +25,7 @@ const CSS = `
 * { box-sizing: border-box }
 h2, p, ol, ul, dl, dd { margin: 0; padding: 0 }
 h2 { font-size: 1rem; line-height: 1.5 } .title { font-size: 1.25rem; line-height: 1.3 }
+form > :empty, .column > :empty { margin-block-end: -1rem }
 form, .column { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1fr) }
 .tight { gap: .375rem }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; align-items: center }
@@ -47,6 +48,7 @@ input:not([type=checkbox]):not([type=file]), select, textarea {
 input[aria-invalid=true], textarea[aria-invalid=true], select[aria-invalid=true] { border-color: var(--bad); border-width: 2px; padding: calc(.4375rem - 1px) calc(.75rem - 1px) }
 ::placeholder { color: var(--quiet); opacity: 1 }
 textarea { min-height: 9rem; resize: vertical }
+input:not([type=checkbox]):read-only, textarea:read-only { background: var(--raised) }
 input[type=checkbox] { width: 1.25rem; height: 1.25rem; margin: .125rem 0; accent-color: var(--accent) }
 .secret { display: flex; gap: .5rem } .secret input { flex: 1; min-width: 0 }
 button, .button {
@@ -72,7 +74,7 @@ dl { display: grid; grid-template-columns: minmax(6rem, auto) minmax(0, 1fr); ga
 .words { font-family: ui-monospace, monospace; font-size: .875rem; white-space: pre-wrap; overflow-wrap: anywhere }
 summary { cursor: pointer; font-weight: 600 } details > :not(summary) { margin-block-start: .75rem }
 progress { width: 100%; height: .625rem; accent-color: var(--accent) }
-table { border-collapse: collapse; width: 100% } th, td { text-align: start; padding: .5rem .75rem .5rem 0; border-block-end: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere } th { color: var(--quiet); font-weight: 600; font-size: .875rem }
+table { border-collapse: collapse; width: 100% } th:first-child { width: 45% } th, td { text-align: start; padding: .5rem .75rem .5rem 0; border-block-end: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere } th { color: var(--quiet); font-weight: 600; font-size: .875rem }
 dialog {
   color: var(--ink); background: var(--ground); border: 1px solid var(--line); border-radius: calc(var(--radius) + 4px); padding: 0;
   width: min(72rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); box-shadow: 0 24px 64px rgb(0 0 0 / 28%); overflow: auto;
@@ -82,7 +84,8 @@ dialog::backdrop { background: rgb(10 14 22 / 55%) }
 .paper { background: var(--raised); border-block-start: 1px solid var(--line) }
 .paper iframe { display: none; width: 100%; height: 100%; min-height: 32rem; border: 1px solid var(--line); border-radius: var(--radius); background: #fff }
 .preview { width: 100%; min-height: 12rem; border: 1px solid var(--edge); border-radius: var(--radius); background: #fff; color-scheme: light }
-.tabs { display: flex; gap: .25rem } .tabs button[aria-selected=true] { background: var(--raised); border-color: var(--edge) } .tabs button { border-color: transparent; min-height: 2.25rem; padding: .25rem .75rem }
+.tabs { display: flex; gap: .25rem } .tabs button { border-color: transparent; min-height: 2.25rem; padding: .25rem .75rem } .tabs button[aria-pressed=true] { background: var(--raised); border-color: var(--edge) }
+.actions { position: sticky; bottom: 0; background: var(--ground); border-block-start: 1px solid var(--line); margin: 0 -1.5rem -1.5rem; padding: 1rem 1.5rem }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 @media (min-width: 60rem) {
   .sheet.with-paper { grid-template-columns: minmax(0, 11fr) minmax(0, 9fr) } .paper { border-block-start: 0; border-inline-start: 1px solid var(--line) }
