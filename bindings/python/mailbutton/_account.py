@@ -480,7 +480,7 @@ def _encode(value: Optional[Json]) -> Optional[bytes]:
     return None if value is None else json.dumps(value, default=_plain).encode("ascii")
 
 
-def _given(**members: Any) -> bytes:
+def _given(**members: Any) -> Optional[bytes]:
     return _encode({name: value for name, value in members.items() if value is not None})
 
 
