@@ -57,6 +57,7 @@ def test_each_reply_is_the_librarys(bridge, account, server):
     assert bridge.call("form", typed) == account.form(typed)
     assert bridge.call("form") == account.form()
     assert bridge.call("form", {**typed, "locale": "ro"}) == account.form(typed, locale="ro")
+    assert bridge.call("words", {"locale": "ar"}) == account.words(locale="ar")
     assert bridge.call("settings_get") == account.settings_get()
     document = {"kind": "invoice", "reference": "7", "recipient": {"addresses": "bogdan@example.test"}}
     assert bridge.call("button", document) == account.button(document)

@@ -1,8 +1,6 @@
 """The demo program in this process, and what its tests share."""
 
-import json
 import os
-import re
 import sys
 from datetime import date
 from pathlib import Path
@@ -24,15 +22,9 @@ if not ELEMENTS.exists():
     STATIC["mailbutton.js"] = (Path(__file__).with_name("elements.js"), "text/javascript; charset=utf-8")
 
 
-# What stands on a page beside the form and the email, of the stand-ins.
-WORDS = json.loads(re.search(r"const WORDS = (.*?);\n", Path(__file__).with_name("elements.js").read_text("utf-8"), re.DOTALL)[1])
-
-
 @pytest.fixture
 def program():
     with Program(Books(date(2026, 11, 25))) as program:
-        bridge = program.server.app.bridge
-        program.words = lambda language: bridge.call("words", {"locale": language}).get("words") or WORDS[language]
         yield program
 
 

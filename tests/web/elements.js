@@ -1,51 +1,6 @@
 // The smallest elements that mailbutton's functions allow: they stand in for those of bindings/web where that is not built,
 // so that the demo program and its route can be tried whole.
 
-const WORDS = {
-  "en": {
-    "use_proposal": "Use these settings",
-    "apply_and_test": "Apply and test again",
-    "accept_certificate": "Accept this certificate",
-    "to": "To",
-    "cc": "Cc",
-    "show_cc_bcc": "Cc and Bcc",
-    "subject": "Subject",
-    "message": "Message",
-    "send": "Send",
-    "cancel": "Cancel",
-    "close": "Close",
-    "saved": "The settings are saved."
-  },
-  "ro": {
-    "use_proposal": "Folosește aceste setări",
-    "apply_and_test": "Aplică și testează din nou",
-    "accept_certificate": "Acceptă acest certificat",
-    "to": "Către",
-    "cc": "Cc",
-    "show_cc_bcc": "Cc și Bcc",
-    "subject": "Subiect",
-    "message": "Mesaj",
-    "send": "Trimite",
-    "cancel": "Anulează",
-    "close": "Închide",
-    "saved": "Setările sunt salvate."
-  },
-  "ar": {
-    "use_proposal": "استخدام هذه الإعدادات",
-    "apply_and_test": "تطبيق واختبار من جديد",
-    "accept_certificate": "قبول هذه الشهادة",
-    "to": "إلى",
-    "cc": "نسخة",
-    "show_cc_bcc": "نسخة ونسخة مخفية",
-    "subject": "الموضوع",
-    "message": "الرسالة",
-    "send": "إرسال",
-    "cancel": "إلغاء",
-    "close": "إغلاق",
-    "saved": "حُفظت الإعدادات."
-  }
-};
-
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
   :host { display: block } :host(mailbutton-compose) { display: inline-block }
@@ -93,8 +48,11 @@ class Element extends HTMLElement {
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [STYLE];
   }
   get locale() { return this.getAttribute("locale") ?? "en"; }
-  get words() { return WORDS[this.locale]; }
-  set host(host) { this.bridge = host; this.start(); }
+  set host(host) { this.bridge = host; this.begin(); }
+  async begin() {
+    this.words = (await this.bridge.call("words", { locale: this.locale })).words;
+    await this.start();
+  }
   async finish(reply, told) {
     while (reply.status === 1) {
       this.job = reply.job;
@@ -133,7 +91,7 @@ customElements.define("mailbutton-settings", class extends Element {
     const { proposal, provider, buttons } = reply.form;
     this.notes.replaceChildren(...[
       proposal && h("div", { class: "box row" }, h("span", {}, proposal.message),
-        h("button", { type: "button", onclick: () => this.merge(proposal.patch) }, this.words.use_proposal)),
+        h("button", { type: "button", onclick: () => this.merge(proposal.patch) }, this.words.apply)),
       provider && h("div", { class: "box column" }, h("strong", {}, provider.name), h("ol", {}, ...provider.steps.map((step) => h("li", {}, step.text)))),
     ].filter(Boolean));
     if (!this.buttons.childElementCount) {

@@ -27,7 +27,7 @@ class Journey:
         form = program.account.form(locale=language)["form"]
         self.labels = {field["key"]: field["label"] for field in form["fields"]}
         self.buttons = {button["key"]: button["label"] for button in form["buttons"]}
-        self.mailbutton = program.words(language)
+        self.mailbutton = program.account.words(locale=language)["words"]
 
     def button(self, name, inside=None):
         return (inside or self.page).get_by_role("button", name=name, exact=True)
@@ -75,7 +75,7 @@ def set_up(journey):
     person.type(journey.field("username"), GMAIL)
     proposal = journey.program.account.form({"username": GMAIL}, locale=journey.language)["form"]["proposal"]
     journey.see("provider-recognised", proposal["message"])
-    person.press(journey.button(journey.mailbutton["use_proposal"]))
+    person.press(journey.button(journey.mailbutton["apply"]))
     journey.holds(journey.field("smtp_host"), "smtp.gmail.com")
 
     reply = journey.test(password="pear trees")
@@ -189,7 +189,7 @@ def test_a_provider_that_the_program_brings_needs_address_and_password(program, 
     journey = Journey(program, visit(), "en", "mouse", "light")
     journey.page.goto(f"{journey.page.url.rstrip('/')}/settings")
     journey.person.type(journey.field("username"), ORCHARD)
-    journey.person.press(journey.button(journey.mailbutton["use_proposal"]))
+    journey.person.press(journey.button(journey.mailbutton["apply"]))
     journey.holds(journey.field("smtp_host"), "smtp.orchard.example")
     assert journey.test(password=PASSWORD)["reason"] == "accepted"
     journey.person.press(journey.button(journey.buttons["update"]))
