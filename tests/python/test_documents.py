@@ -53,8 +53,8 @@ def pdf(tmp_path):
 
 
 def answers(port, password):
-    """What a person types: protocol, host, port, security, username, password, name, and no to the three boxes."""
-    return ["", "localhost", str(port), "", "ana@example.test", password, "Ana's Bakery", "", "", ""]
+    """What a person types: protocol, host, port, security, login, username, password, name, and no to the three boxes."""
+    return ["", "localhost", str(port), "", "", "ana@example.test", password, "Ana's Bakery", "", "", ""]
 
 
 def test_settings_are_asked_tested_and_saved(server, tmp_path, pdf):
