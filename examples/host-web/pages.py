@@ -275,7 +275,12 @@ def settings(view):
         h("p", words("try_recipient")),
         class_="card padded ideas", aria_labelledby="try",
     )  # fmt: skip
-    form = h("div", h("mailbutton-settings", locale=words.language, data_base="/mailbutton"), class_="card padded")
+    form = h(
+        "section",
+        h("h2", words("account")),
+        h("mailbutton-settings", locale=words.language, data_base="/mailbutton"),
+        class_="card padded",
+    )
     content = heading(words("settings"), words("settings_lead")), h("div", form, ideas, class_="columns form-first")
     return page(view, words("settings"), *content, here="settings", wide=True)
 
