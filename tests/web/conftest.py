@@ -15,11 +15,6 @@ sys.path[:0] = [str(ROOT / "bindings/python"), str(ROOT / "examples/host-web")]
 from books import Books  # noqa: E402
 from browsing import CHROMIUM, FLAGS, needs_chromium  # noqa: E402
 from program import Program  # noqa: E402
-from server import ELEMENTS, STATIC  # noqa: E402
-
-if not ELEMENTS.exists():
-    # Their stand-ins: the demo program and its route are tried whole all the same.
-    STATIC["mailbutton.js"] = (Path(__file__).with_name("elements.js"), "text/javascript; charset=utf-8")
 
 
 @pytest.fixture
