@@ -3,6 +3,7 @@
 #   make demo       the whole feature, end to end, against a mail server of its own
 #   make demo-native  a window to try it in by hand, built with Qt 6
 #   make demo-web   a small invoicing program in the browser, with mail servers of its own, until Ctrl-C
+#   make screens    makes the pictures of the demo in docs/screens
 #   make test       installs what the tests need, and runs them all
 #   make check      formatting, lints, licences and doubled crates
 #   make figures    what the library costs a host
@@ -44,7 +45,7 @@ INSTALLED := include/mailbutton.h include/mailbutton.hpp \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonConfig.cmake $(LIBDIR)/cmake/mailbutton/mailbuttonConfigVersion.cmake \
 	$(LIBDIR)/cmake/mailbutton/mailbuttonTargets.cmake
 
-.PHONY: demo demo-web demo-native test check figures bench build header install uninstall clean
+.PHONY: demo demo-web demo-native screens test check figures bench build header install uninstall clean
 
 demo: build
 	examples/demo/run
@@ -58,6 +59,10 @@ demo-native: build
 	cmake -S examples/host-qt -B $(NATIVE)/host-qt -DCMAKE_PREFIX_PATH=$(NATIVE)/prefix
 	cmake --build $(NATIVE)/host-qt
 	examples/host-qt/demo $(NATIVE)/host-qt/host-qt $(OPTIONS)
+
+screens: build
+	tests/install
+	MAILBUTTON_SCREENS=docs/screens target/venv/bin/python -m pytest -q tests/web/test_journey.py
 
 test:
 	tests/run

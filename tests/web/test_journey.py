@@ -57,7 +57,7 @@ class Journey:
             seen.scroll_into_view_if_needed()
         check(self.page, self.scheme)
         if state in PICTURED.get((self.language, self.who), ()):
-            picture(self.page, f"{self.language}-{state}")
+            picture(self.page, f"web-{self.language}-{state}")
 
     def test(self, **typed):
         """Types, presses Test, and waits for what the report says: the reply that the page got."""
