@@ -59,4 +59,4 @@ def picture(page, name):
         folder = ROOT / SCREENS
         folder.mkdir(parents=True, exist_ok=True)
         with Image.open(BytesIO(page.screenshot())) as screen:
-            screen.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+            screen.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
