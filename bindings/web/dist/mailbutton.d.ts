@@ -63,7 +63,8 @@ declare abstract class Base extends HTMLElement {
 	};
 	protected word(key: string): string;
 	protected filled(key: string, name: string, value: string): string;
-	protected unanswered(again: () => void): HTMLElement;
+	/** `word` is what is to be said: nothing was changed, or nobody knows. */
+	protected unanswered(again: () => void, word?: string): HTMLElement;
 	protected tell(name: string, detail: unknown): void;
 	/** How it ended: the sentence, what to do, and what is for whoever helps. */
 	protected outcome(reply: Reply, take: ((advice: Advice) => void) | null, ...more: (HTMLElement | null)[]): HTMLElement;

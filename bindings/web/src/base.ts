@@ -1,7 +1,7 @@
 // What both elements have: the program to speak to, the words, and the account of how a test or an email ended.
 
 import { fill, h, link, slot } from "./dom.js";
-import { OK } from "./host.js";
+import { OK, UNCERTAIN } from "./host.js";
 import type { Host, Reply } from "./host.js";
 import { style } from "./style.js";
 
@@ -15,7 +15,7 @@ interface Advice {
 }
 
 /** A program that does not answer cannot give its words either. */
-const WITHOUT_WORDS = { no_answer: "The program does not answer. Nothing was changed.", try_again: "Try again" };
+const WITHOUT_WORDS: Record<string, string> = { no_answer: "The program does not answer. Nothing was changed.", try_again: "Try again" };
 
 export abstract class Base extends HTMLElement {
   static readonly observedAttributes = ["locale"];
@@ -102,17 +102,18 @@ export abstract class Base extends HTMLElement {
   }
 
   protected word(key: string): string {
-    return this.words[key] ?? (WITHOUT_WORDS as Record<string, string>)[key] ?? "";
+    return this.words[key] ?? WITHOUT_WORDS[key] ?? "";
   }
 
   protected filled(key: string, name: string, value: string): string {
     return slot(this.word(key), name, value);
   }
 
-  protected unanswered(again: () => void): HTMLElement {
+  /** `word` is what is to be said: nothing was changed, or nobody knows. */
+  protected unanswered(again: () => void, word = "no_answer"): HTMLElement {
     return h(
       "div", { class: "box failed column", role: "alert", part: "unanswered" },
-      h("p", {}, this.word("no_answer")),
+      h("p", {}, this.word(word)),
       h("div", { class: "row" }, h("button", { type: "button", class: "small", onclick: again }, this.word("try_again"))),
     );
   }
@@ -124,7 +125,8 @@ export abstract class Base extends HTMLElement {
   /** How it ended: the sentence, what to do, and what is for whoever helps. */
   protected outcome(reply: Reply, take: ((advice: Advice) => void) | null, ...more: (HTMLElement | null)[]): HTMLElement {
     const isGood = reply.status === OK && reply.reason !== "accepted_partly";
-    const tone = isGood ? "passed" : reply.status === OK ? "warned" : "failed";
+    const isHalf = reply.status === OK || reply.status === UNCERTAIN;
+    const tone = isGood ? "passed" : isHalf ? "warned" : "failed";
     const errors = (reply["errors"] as { message: string }[] | undefined) ?? [];
     const isToldByErrors = errors.length === 1 && errors[0]?.message === reply.message;
     return h(

@@ -4,12 +4,8 @@
 import { Base } from "./base.js";
 import type { Values } from "./base.js";
 import { fill, h, link, set } from "./dom.js";
-import { Job, OK } from "./host.js";
-import type { Reply } from "./host.js";
-
-const TRY_LATER = -6;
-const UNCERTAIN = -8;
-const BAD_EMAIL = -11;
+import { BAD_EMAIL, Job, OK, TRY_LATER, UNCERTAIN } from "./host.js";
+import type { Progress, Reply } from "./host.js";
 
 interface Warning {
   key: string;
@@ -113,8 +109,10 @@ export class MailbuttonCompose extends Base {
     });
     const paper = this.#paper();
     const dialog = h("dialog", { "aria-labelledby": "title", part: "dialog" }, h("div", { class: paper ? "sheet with-paper" : "sheet" }, form, paper));
-    // Esc: what was written is not thrown away by a key.
-    dialog.addEventListener("cancel", (event) => {
+    // Esc: what was written is not thrown away by a key. The browser's own event for it can be held up only once.
+    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
       event.preventDefault();
       this.#leave();
     });
@@ -294,18 +292,22 @@ export class MailbuttonCompose extends Base {
 
   /** What is probably not meant is shown once, and not again to who sends all the same. */
   async #check(): Promise<void> {
-    if (this.#job || this.#isOver) return;
+    if (this.#isBusy || this.#isOver) return;
     if (this.#isSure) {
       await this.#deliver();
       return;
     }
+    // From the press on: a second one must not send a second email.
+    this.#busy(true);
     try {
       const reply = await this.call("check_document", this.inLocale(this.#typed()));
       const warnings = (reply["warnings"] as Warning[] | undefined) ?? [];
+      this.#busy(false);
       if (reply.status === BAD_EMAIL) this.#end(reply);
       else if (warnings.length === 0) await this.#deliver();
       else this.#warn(warnings);
     } catch {
+      this.#busy(false);
       fill(this.#result, this.unanswered(() => void this.#check()));
     }
   }
@@ -332,8 +334,9 @@ export class MailbuttonCompose extends Base {
     this.#result.scrollIntoView({ block: "nearest" });
   }
 
-  async #deliver(): Promise<void> {
-    const job = new Job({ call: (name, json, bytes) => this.call(name, json, bytes) });
+  async #deliver(lost: Job | null = null): Promise<void> {
+    if (this.#isBusy && !lost) return;
+    const job = lost ?? new Job({ call: (name, json, bytes) => this.call(name, json, bytes) });
     this.#job = job;
     this.#busy(true);
     const bar = h("progress", { max: 1000, value: 0, "aria-label": this.word("sending") });
@@ -343,18 +346,29 @@ export class MailbuttonCompose extends Base {
     try {
       const bytes = typeof this.#pdf === "string" || !this.#pdf ? undefined : this.#pdf;
       // Who is refused is shown for each recipient, and keeps no other from getting it.
-      const begun = this.call("send_document", this.inLocale({ ...this.#typed(), partial: true }), bytes);
-      const reply = await job.run(begun, ({ text, permille }) => {
+      const send = (): Promise<Reply> => this.call("send_document", this.inLocale({ ...this.#typed(), partial: true }), bytes);
+      const told = ({ text, permille }: Progress): void => {
         bar.value = permille;
         fill(said, text);
-      });
+      };
+      const reply = lost ? await job.resume(told) : await job.run(send(), told);
       this.#end(reply);
       this.tell(reply.status === OK ? "mailbutton-sent" : "mailbutton-failed", reply);
     } catch {
-      this.#job = null;
       this.#busy(false);
+      if (job.isBegun) {
+        // It may be on its way: what became of it is asked for, and nothing is sent anew.
+        fill(this.#result, this.unanswered(() => void this.#deliver(job), "connection_lost"));
+        set(this.#send!, { "aria-disabled": "true" });
+        return;
+      }
+      this.#job = null;
       fill(this.#result, this.unanswered(() => void this.#check()));
     }
+  }
+
+  get #isBusy(): boolean {
+    return this.#send?.getAttribute("aria-disabled") === "true";
   }
 
   #busy(isBusy: boolean): void {
@@ -427,7 +441,7 @@ async function base64(file: File): Promise<string> {
 }
 
 function size(bytes: number, language: string): string {
-  const [unit, by] = bytes < 1_000_000 ? (["kilobyte", 1000] as const) : (["megabyte", 1_000_000] as const);
+  const [unit, by] = bytes < 1000 ? (["byte", 1] as const) : bytes < 1_000_000 ? (["kilobyte", 1000] as const) : (["megabyte", 1_000_000] as const);
   const format = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 } as const;
   return new Intl.NumberFormat(language || undefined, format).format(bytes / by);
 }

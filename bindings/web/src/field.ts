@@ -83,7 +83,7 @@ export class Field {
     this.data = data;
     this.row.hidden = data.visible === false;
     set(this.input, { disabled: data.enabled === false, placeholder: data.placeholder ?? null, "aria-required": data.required ? "true" : null });
-    fill(this.#label, data.label);
+    fill(this.#label, data.label || data.key);
     this.#mark.hidden = !data.required || Boolean(data.has_value);
     fill(this.#note, data.help ?? "");
     this.#note.hidden = !data.help;
@@ -119,7 +119,7 @@ export class Field {
   }
 
   #withEye(words: (key: string) => string): HTMLElement {
-    const button = h("button", { type: "button", "aria-pressed": "false", "aria-describedby": `${this.input.id}-label` }, words("show_password"));
+    const button = h("button", { type: "button", "aria-pressed": "false" }, words("show_password"));
     button.addEventListener("click", () => {
       const isShown = (this.input as HTMLInputElement).type === "text";
       (this.input as HTMLInputElement).type = isShown ? "password" : "text";

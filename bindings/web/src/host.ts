@@ -30,6 +30,9 @@ export interface Host {
 
 export const OK = 0;
 export const PENDING = 1;
+export const TRY_LATER = -6;
+export const UNCERTAIN = -8;
+export const BAD_EMAIL = -11;
 
 /** A program behind HTTP: each function is posted to its own address under `base`. */
 export function fetchHost(base: string, options: { headers?: Record<string, string> } = {}): Host {
@@ -85,19 +88,41 @@ export function messageHost(channel: Channel): Host {
 /** A piece of work, followed to its end. */
 export class Job {
   #id: string | null = null;
+  #seen = 0;
   #wantsCancel = false;
 
   constructor(private readonly host: Host) {}
 
+  /** It was begun, and may go on although nothing is heard of it: then it must not be begun again. */
+  get isBegun(): boolean {
+    return this.#id !== null;
+  }
+
   async run(begun: Promise<Reply>, told: (progress: Progress) => void): Promise<Reply> {
-    let reply = await begun;
+    return this.#follow(await begun, told);
+  }
+
+  /** After the connection to the program was lost: asks how it went on. */
+  async resume(told: (progress: Progress) => void): Promise<Reply> {
+    return this.#follow(await this.#wait(), told);
+  }
+
+  async #follow(first: Reply, told: (progress: Progress) => void): Promise<Reply> {
+    let reply = first;
     while (reply.status === PENDING) {
       this.#id = reply["job"] as string;
-      if (this.#wantsCancel) await this.#cancel();
-      reply = await this.host.call("reply_wait", { job: this.#id, after: reply["seen"] ?? 0 });
+      this.#seen = (reply["seen"] as number | undefined) ?? 0;
       for (const progress of (reply["trail"] as Progress[] | undefined) ?? []) told(progress);
+      if (this.#wantsCancel) await this.#cancel();
+      reply = await this.#wait();
     }
+    this.#id = null;
+    for (const progress of (reply["trail"] as Progress[] | undefined) ?? []) told(progress);
     return reply;
+  }
+
+  #wait(): Promise<Reply> {
+    return this.host.call("reply_wait", { job: this.#id, after: this.#seen });
   }
 
   async cancel(): Promise<void> {

@@ -75,6 +75,8 @@ export class MailbuttonSettings extends Base {
   #changed(field: Field): void {
     this.#values[field.data.key] = field.value;
     this.#last = field;
+    // The reply to older values would write over this one.
+    this.#turn++;
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => void this.#ask(), field.input.localName === "select" || field.data.type === "checkbox" ? 0 : PAUSE_MS);
   }
@@ -108,7 +110,7 @@ export class MailbuttonSettings extends Base {
       fill(this.#banner, this.outcome(reply, null));
       return;
     }
-    this.#form = form;
+    this.#form = { ...form, buttons: form.buttons ?? [] };
     let isWhole = true;
     for (const data of form.fields) {
       if (typeof data?.key !== "string") {
@@ -125,9 +127,9 @@ export class MailbuttonSettings extends Base {
       reply.status === OK ? null : h("div", { class: "box failed", role: "alert" }, h("p", { class: "mark error", "data-mark": "!" }, reply.message ?? "")),
       isWhole ? null : h("p", { class: "box warned" }, this.word("other_version")),
     );
-    this.#note(form);
-    this.#sign(form);
-    this.#button(form);
+    this.#note(this.#form);
+    this.#sign(this.#form);
+    this.#button(this.#form);
   }
 
   #field(data: FieldData): Field {
@@ -135,7 +137,7 @@ export class MailbuttonSettings extends Base {
     if (field) {
       field.update(data);
     } else {
-      field = new Field({ ...data, label: String(data.label ?? data.key) }, (key) => this.word(key), (changed) => this.#changed(changed));
+      field = new Field(data, (key) => this.word(key), (changed) => this.#changed(changed));
       this.#fields.set(data.key, field);
       this.#list.append(field.row);
       field.update(data);
@@ -149,6 +151,7 @@ export class MailbuttonSettings extends Base {
     renew(this.#proposal, proposal, () => {
       (this.#last?.row ?? this.#list.lastElementChild)?.after(this.#proposal);
       if (!proposal) return null;
+      requestAnimationFrame(() => this.#proposal.scrollIntoView({ block: "nearest" }));
       const use = h("button", { type: "button", class: "small", onclick: () => void this.#merge(proposal.patch) }, this.word("use_proposal"));
       return h("div", { class: "box row", part: "proposal" }, h("p", { class: "grow" }, proposal.message), use);
     });
@@ -211,23 +214,25 @@ export class MailbuttonSettings extends Base {
 
   // The test
 
-  async #test(): Promise<void> {
+  async #test(lost: Job | null = null): Promise<void> {
     const steps = h("ol", { class: "steps bare" });
-    const job = this.#run("testing", steps);
+    const job = this.#run("testing", lost, steps);
+    const told = (progress: Progress): void => step(steps, progress);
     try {
-      const begun = this.call("send_test", this.inLocale({ settings: this.#typed() }));
-      const reply = await job.run(begun, (progress) => step(steps, progress));
+      const send = (): Promise<Reply> => this.call("send_test", this.inLocale({ settings: this.#typed() }));
+      const reply = lost ? await job.resume(told) : await job.run(send(), told);
       this.#end(reply);
       this.tell("mailbutton-tested", reply);
     } catch {
       this.#job = null;
-      fill(this.#result, this.unanswered(() => void this.#test()));
+      const again = job.isBegun ? job : null;
+      fill(this.#result, this.unanswered(() => void this.#test(again), again ? "connection_lost" : "no_answer"));
     }
   }
 
   /** Work that takes a while, with a way out. */
-  #run(word: string, ...shown: (HTMLElement | null)[]): Job {
-    const job = new Job({ call: (name, json) => this.call(name, json) });
+  #run(word: string, lost: Job | null, ...shown: (HTMLElement | null)[]): Job {
+    const job = lost ?? new Job({ call: (name, json) => this.call(name, json) });
     this.#job = job;
     const cancel = h("button", { type: "button", class: "small" }, this.word("cancel"));
     cancel.addEventListener("click", () => {
@@ -303,7 +308,7 @@ export class MailbuttonSettings extends Base {
     if (this.#job) return;
     await this.#settled();
     const place = h("div", { class: "column" });
-    const job = this.#run("sign_in_waiting", place);
+    const job = this.#run("sign_in_waiting", null, place);
     try {
       const begun = await job.run(this.call("sign_in", this.inLocale({ ...this.signIn, settings: this.#typed() })), () => undefined);
       if (begun.status === OK && begun["sign_in"]) {
@@ -334,7 +339,7 @@ export class MailbuttonSettings extends Base {
   }
 
   async #signOut(): Promise<void> {
-    const job = this.#run("loading");
+    const job = this.#run("loading", null);
     try {
       await this.#signed(await job.run(this.call("sign_out", null), () => undefined));
     } catch {
