@@ -9,7 +9,7 @@ import subprocess
 
 import mailbutton
 import pytest
-from browsing import check, needs_chromium
+from browsing import check, needs_chromium, picture
 from conftest import ROOT
 
 expect = needs_chromium().expect
@@ -77,8 +77,8 @@ def pending(*steps, seen=0):
 class Elements:
     """The page with the elements, the program behind them, and what a person finds on it."""
 
-    def __init__(self, page):
-        self.page = page
+    def __init__(self, page, complaints, name):
+        self.page, self.complaints, self.name, self.shots = page, complaints, name, 0
         self.account = mailbutton.open(program_name="Demo Books")
         self.words = self.account.words()["words"]
         self.say("words", self.account.words())
@@ -127,6 +127,12 @@ class Elements:
         attributes = {"locale": locale} if locale else {}
         self.page.evaluate("args => show(...args)", [tag, properties, attributes, early])
 
+    def fit(self):
+        """Nothing is wrong with what is shown, in either scheme; MAILBUTTON_SCREENS keeps a picture."""
+        check(self.page)
+        self.shots += 1
+        picture(self.page, f"{self.name}-{self.shots}")
+
     def email(self, **changed):
         """The Email button of an account that is set up."""
         self.account.settings_set(SETTINGS)
@@ -144,7 +150,7 @@ class Elements:
 
 
 @pytest.fixture
-def open_page(chromium):
+def open_page(chromium, request):
     """A function that opens the page on a screen; what the browser complains of fails the test."""
     complaints, closing = [], []
 
@@ -163,7 +169,7 @@ def open_page(chromium):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(PAGE)
         page.wait_for_function("window.show")
-        elements = Elements(page)
+        elements = Elements(page, complaints, re.sub(r"\W+", "-", request.node.name).removeprefix("test_"))
         closing.append((context, elements))
         return elements
 
@@ -177,10 +183,6 @@ def open_page(chromium):
 @pytest.fixture
 def elements(open_page):
     return open_page()
-
-
-def shot(elements, shown="light"):
-    check(elements.page, shown)
 
 
 # What is handed out
@@ -235,7 +237,7 @@ def test_each_state_of_the_settings_is_fit_for_all(open_page, width, locale):
     page.locator("mailbutton-settings form").wait_for()
     assert {call["json"].get("locale") for call in elements.calls("form") + elements.calls("words")} == {locale}
     assert page.locator("mailbutton-settings [dir]").first.get_attribute("dir") == form["form"]["direction"]
-    shot(elements)
+    elements.fit()
     whole = elements.account.form(SETTINGS, locale=locale)
     elements.say("form", whole)
     port = next(field["label"] for field in whole["form"]["fields"] if field["key"] == "smtp_port")
@@ -248,13 +250,13 @@ def test_each_state_of_the_settings_is_fit_for_all(open_page, width, locale):
     elements.wait_for("reply_wait")
     elements.release("reply_wait", pending(*STEPS))
     page.get_by_text("Logging in").wait_for()
-    shot(elements)
+    elements.fit()
     elements.wait_for("reply_wait")
     elements.release("reply_wait", REFUSED)
     page.get_by_text(REFUSED["message"]).wait_for()
-    shot(elements)
+    elements.fit()
     page.get_by_text(elements.words["details"], exact=True).click()
-    shot(elements)
+    elements.fit()
 
 
 def test_what_is_wrong_with_a_field_is_said_where_it_is(elements):
@@ -383,7 +385,7 @@ def test_a_program_that_does_not_answer_is_asked_again(elements):
     elements.say("form", None)
     elements.show("mailbutton-settings")
     elements.page.get_by_role("alert").get_by_text(elements.words["no_answer"]).wait_for()
-    shot(elements)
+    elements.fit()
     elements.form()
     elements.button("try_again").click()
     expect(elements.page.locator("mailbutton-settings [name=smtp_host]")).to_be_visible()
@@ -420,7 +422,7 @@ def test_a_form_of_another_version_says_so_and_does_what_it_can(elements):
     elements.page.get_by_text(elements.words["other_version"]).wait_for()
     expect(elements.page.locator("mailbutton-settings [name=smtp_host]")).to_have_value("smtp.example.com")
     expect(elements.page.get_by_role("button", name="Teleport")).to_have_count(0)
-    shot(elements)
+    elements.fit()
     elements.say("send_test", {"status": 99, "status_name": "NEW", "reason": "new", "message": "Something new.", "advice": [{"code": "new", "text": "Do it."}]})
     elements.button(elements.account.form()["form"]["buttons"][0]["label"]).click()
     elements.page.get_by_text("Something new.").wait_for()
@@ -515,15 +517,15 @@ def test_each_state_of_an_email_is_fit_for_all(open_page, width, locale):
     elements.say("words", elements.account.words(locale=locale))
     elements.email(locale=locale)
     page.get_by_role("button").first.wait_for()
-    shot(elements)
+    elements.fit()
     page.get_by_role("button").first.click()
     page.get_by_role("dialog").wait_for()
-    shot(elements)
+    elements.fit()
     warning = {"key": "to[0]", "code": "x", "message": "Is ion@gmail.com meant?", "proposal": "ion@gmail.com"}
     elements.say("check_document", CHECKED | {"warnings": [warning]})
     elements.button("send").click()
     page.get_by_text(warning["message"]).wait_for()
-    shot(elements)
+    elements.fit()
     elements.button("apply").click()
     expect(page.locator("mailbutton-compose #to")).to_have_value("ion@gmail.com")
     elements.say("send_document", pending())
@@ -533,12 +535,12 @@ def test_each_state_of_an_email_is_fit_for_all(open_page, width, locale):
     elements.release("reply_wait", pending(("content", "Sending", 400)))
     expect(page.get_by_role("progressbar")).to_have_attribute("value", re.compile("400|0"))
     page.get_by_text("Sending", exact=True).first.wait_for()
-    shot(elements)
+    elements.fit()
     elements.wait_for("reply_wait")
     elements.release("reply_wait", PARTLY)
     page.get_by_text(PARTLY["message"]).wait_for()
     expect(page.get_by_role("row").filter(has_text="gone@example.com")).to_contain_text(elements.words["outcome_refused"])
-    shot(elements)
+    elements.fit()
     assert elements.events() == [["mailbutton-sent", "OK"]]
     elements.button("close").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -588,7 +590,7 @@ def test_an_email_that_may_have_been_sent_is_not_sent_again(elements):
     expect(elements.button("send")).to_have_count(0)
     expect(elements.page.get_by_role("row").filter(has_text="ion@example.com")).to_contain_text(elements.words["outcome_uncertain"])
     assert elements.events() == [["mailbutton-failed", "UNCERTAIN"]]
-    shot(elements)
+    elements.fit()
 
 
 def test_what_is_wrong_with_an_email_is_said_where_it_is_and_nothing_is_lost(elements):
@@ -602,7 +604,7 @@ def test_what_is_wrong_with_an_email_is_said_where_it_is_and_nothing_is_lost(ele
     expect(to).to_have_attribute("aria-invalid", "true")
     expect(to).to_have_accessible_description(re.compile("This is no address."))
     expect(to).to_be_focused()
-    shot(elements)
+    elements.fit()
     elements.say("check_document", CHECKED)
     elements.say("send_document", DONE)
     to.fill("ion@example.com")
@@ -618,7 +620,7 @@ def test_what_failed_can_be_mended_and_sent(elements):
     elements.say("send_document", REFUSED, DONE)
     elements.button("send").click()
     elements.page.get_by_text(REFUSED["message"]).wait_for()
-    shot(elements)
+    elements.fit()
     elements.button("send").click()
     elements.page.get_by_text(DONE["message"]).wait_for()
     assert elements.events() == [["mailbutton-failed", "LOGIN_REFUSED"], ["mailbutton-sent", "OK"]]
@@ -632,7 +634,7 @@ def test_esc_does_not_throw_away_what_was_written(elements):
         elements.page.keyboard.press("Escape")
     expect(dialog).to_be_visible()
     elements.page.get_by_text(elements.words["discard_question"], exact=True).wait_for()
-    shot(elements)
+    elements.fit()
     elements.button("keep_editing").click()
     expect(elements.page.locator("mailbutton-compose #body")).to_have_value("A long letter")
     elements.page.keyboard.press("Escape")
@@ -671,7 +673,7 @@ def test_attachments_come_and_go(elements):
         [{"name": name, "mimeType": "text/plain", "buffer": b"hello"}, {"name": "b.bin", "mimeType": "", "buffer": b"\0\1"}]
     )
     elements.page.get_by_text(re.compile(re.escape(name))).first.wait_for()
-    shot(elements)
+    elements.fit()
     remove = elements.words["remove_attachment"].replace("{file}", "b.bin")
     elements.page.get_by_role("button", name=remove, exact=True).click()
     elements.say("send_document", DONE)
@@ -695,6 +697,7 @@ def test_the_preview_is_the_library_s_own_and_can_do_nothing(elements):
     elements.button("write").click()
     expect(page.locator("mailbutton-compose #body")).to_have_value(typed)
     nothing_ran(elements)
+    assert "sandboxed" in elements.complaints.pop()
 
 
 def test_a_document_of_the_page_s_own_is_sent_as_bytes(elements):
@@ -722,9 +725,9 @@ def test_a_button_that_cannot_be_used_says_why(elements):
     elements.page.evaluate("document.querySelector('mailbutton-compose').document = {reference: '2'}")
     button = elements.page.get_by_role("button")
     expect(button).to_have_accessible_description("The settings cannot be read.")
-    button.click()
+    button.click(force=True)
     expect(elements.page.get_by_role("dialog")).to_have_count(0)
-    shot(elements)
+    elements.fit()
 
 
 # How the page speaks to the program
@@ -753,6 +756,7 @@ def test_a_program_behind_http(elements):
     assert sent[2]["content-type"].startswith("multipart/form-data; boundary=")
     assert sent[2]["x-csrf-token"] == "t"
     assert elements.page.evaluate("module.fetchHost('/api/broken').call('form', {}).then(() => 'reply', () => 'none')") == "none"
+    assert "500" in elements.complaints.pop()
 
 
 def test_a_program_behind_a_message_channel(elements):
