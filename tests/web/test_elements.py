@@ -11,6 +11,7 @@ import mailbutton
 import pytest
 from browsing import check, needs_chromium, picture
 from conftest import ROOT
+from people import Keyboard
 
 expect = needs_chromium().expect
 WEB = ROOT / "bindings/web"
@@ -400,6 +401,70 @@ def test_a_program_that_does_not_even_give_its_words_is_asked_again(elements):
     elements.say("words", words)
     elements.page.get_by_role("button").click()
     expect(elements.page.locator("mailbutton-settings [name=smtp_host]")).to_be_visible()
+
+
+def with_sign_in(reply, account=None):
+    buttons = [{"key": key, "label": label, "enabled": True, "why_not": None} for key, label in (("sign_in", "Sign in"), ("sign_out", "Sign out"))]
+    reply["form"]["sign_in"] = {"signed_in": account is not None, "account": account, "buttons": buttons}
+    return reply
+
+
+def test_who_signs_in_is_sent_to_the_provider_and_awaited(elements):
+    elements.say("form", with_sign_in(elements.account.form(SETTINGS)))
+    elements.show("mailbutton-settings", signIn={"flow": "device"})
+    page = elements.page
+    code = {"code": "ABCD-EFGH", "url": "https://example.com/device", "sign_in": "s1"}
+    elements.say("sign_in", {"status": 0, "status_name": "OK", "reason": "sign_in_begun", "message": "", **code})
+    elements.say("sign_in_finish", pending())
+    elements.hold("reply_wait")
+    elements.button("Sign in").click()
+    link = page.get_by_role("link", name=elements.words["sign_in_open"])
+    expect(link).to_have_attribute("href", code["url"])
+    expect(link).to_have_attribute("rel", re.compile("noopener"))
+    page.get_by_text(code["code"], exact=True).wait_for()
+    elements.wait_for("reply_wait")
+    elements.fit()
+    (begun,) = elements.calls("sign_in")
+    assert (begun["json"]["flow"], begun["json"]["settings"]["smtp_host"]) == ("device", "smtp.example.com")
+    assert [call["json"]["sign_in"] for call in elements.calls("sign_in_finish")] == ["s1"]
+    elements.say("form", with_sign_in(elements.account.form(SETTINGS), "ana@example.com"))
+    elements.release("reply_wait", {"status": 0, "status_name": "OK", "reason": "signed_in", "message": "", "account": "ana@example.com"})
+    page.get_by_text(elements.words["signed_in_as"].replace("{account}", "ana@example.com")).wait_for()
+    elements.fit()
+    assert elements.events() == [["mailbutton-saved", "OK"]]
+    elements.say("sign_out", {"status": 0, "status_name": "OK", "reason": "signed_out", "message": "", "revoked": False})
+    elements.say("form", with_sign_in(elements.account.form(SETTINGS)))
+    elements.button("Sign out").click()
+    expect(elements.button("Sign in")).to_be_visible()
+
+
+def test_a_sign_in_that_is_given_up_is_canceled(elements):
+    elements.say("form", with_sign_in(elements.account.form(SETTINGS)))
+    elements.show("mailbutton-settings")
+    begun = {"sign_in": "s1", "url": "javascript:document.title=5"}
+    elements.say("sign_in", {"status": 0, "status_name": "OK", "reason": "sign_in_begun", "message": "", **begun})
+    elements.say("sign_in_finish", pending())
+    elements.say("reply_cancel", CANCELING)
+    elements.hold("reply_wait")
+    elements.button("Sign in").click()
+    elements.wait_for("reply_wait")
+    # No page of a provider's.
+    expect(elements.page.locator("mailbutton-settings a")).to_have_count(0)
+    elements.button("cancel").click()
+    canceled = {"status": -9, "status_name": "CANCELED", "reason": "canceled", "message": "The sign-in was canceled."}
+    elements.release("reply_wait", canceled)
+    elements.page.get_by_text(canceled["message"]).wait_for()
+    assert [call["json"] for call in elements.calls("reply_cancel")] == [{"job": "7"}]
+    assert elements.events() == []
+
+
+def test_by_keyboard_alone_a_test_that_cannot_be_made_leads_to_what_is_missing(elements):
+    reply = elements.settings()
+    first = next(field for field in reply["form"]["fields"] if field["required"] and field["visible"] and not field["has_value"])
+    person = Keyboard(elements.page)
+    person.press(elements.button(reply["form"]["buttons"][0]["label"]))
+    expect(elements.page.locator(f"mailbutton-settings [name={first['key']}]")).to_be_focused()
+    assert elements.calls("send_test") == []
 
 
 # Another version of the library
