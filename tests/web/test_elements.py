@@ -329,7 +329,7 @@ def test_a_repair_is_taken_and_tested(elements):
 def test_a_proposal_has_a_button_with_a_name(elements):
     reply = elements.settings({"email_address": "ana@gmail.com"})
     elements.page.get_by_text(reply["form"]["proposal"]["message"]).wait_for()
-    elements.button("apply").click()
+    elements.button("use_proposal").click()
     expect(elements.page.locator("mailbutton-settings [name=smtp_host]")).to_have_value(re.compile("smtp.gmail.com|^$"))
     elements.page.wait_for_function("fake.calls.at(-1).json?.smtp_host === 'smtp.gmail.com'")
 

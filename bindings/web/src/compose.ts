@@ -110,7 +110,10 @@ export class MailbuttonCompose extends Base {
     const paper = this.#paper();
     const dialog = h("dialog", { "aria-labelledby": "title", part: "dialog" }, h("div", { class: paper ? "sheet with-paper" : "sheet" }, form, paper));
     // Esc: what was written is not thrown away by a key. The browser's own event for it can be held up only once.
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.#leave();
+    });
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
@@ -146,7 +149,12 @@ export class MailbuttonCompose extends Base {
       this.#dialog?.close();
       return;
     }
-    const keep = h("button", { type: "button", class: "small", onclick: () => fill(this.#result) }, this.word("keep_editing"));
+    const before = this.shadowRoot?.activeElement;
+    const keep = h("button", { type: "button", class: "small" }, this.word("keep_editing"));
+    keep.addEventListener("click", () => {
+      fill(this.#result);
+      (before instanceof HTMLElement && before.isConnected ? before : this.#send)?.focus();
+    });
     const discard = h("button", { type: "button", class: "small", onclick: () => this.#dialog?.close() }, this.word("discard"));
     fill(this.#result, h("div", { class: "box warned column" }, h("p", {}, this.word("discard_question")), h("div", { class: "row" }, keep, discard)));
     keep.focus();
