@@ -21,8 +21,8 @@ STATES = (
 # Those of which pictures are kept.
 PICTURED = {
     ("en", "mouse"): STATES,
-    ("ro", "mouse"): ("settings-empty", "provider-recognised", "app-password", "wrong-port", "compose", "outcome", "history", "letter"),
-    ("ar", "keyboard"): ("settings-empty", "app-password", "compose", "outcome", "history", "letter"),
+    ("ro", "mouse"): ("settings-empty", "app-password", "compose", "outcome", "history"),
+    ("ar", "keyboard"): ("app-password", "compose", "outcome", "letter"),
 }
 
 
