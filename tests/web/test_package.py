@@ -1,8 +1,5 @@
-"""The npm package: what is in dist is what the sources give, small, and typed."""
+"""The npm package: its examples are compiled with it, and its words are the library's."""
 
-import gzip
-import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,29 +11,19 @@ WEB = ROOT / "bindings/web"
 TOOLS = ROOT / "target/web/node_modules"
 
 
-def test_it_is_at_most_30_kb_and_needs_nothing_else():
-    script = (WEB / "dist/mailbutton.js").read_bytes()
-    assert len(gzip.compress(script, 9)) <= 30_000
-    assert json.loads((WEB / "package.json").read_text()).get("dependencies") is None
-    # No address of its own, and no way to make markup of a text.
-    assert not re.search(rb"https?://(?!example\.com)|innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|\beval\b", script)
-
-
-def test_what_is_in_dist_is_made_of_the_sources(tmp_path):
+def test_its_examples_can_be_compiled(tmp_path):
     if not TOOLS.is_dir():
-        pytest.skip("the package's tools are not installed (npm)")
-    made = tmp_path / "web"
-    shutil.copytree(WEB, made, ignore=shutil.ignore_patterns("node_modules", "dist"))
-    (made / "node_modules").symlink_to(TOOLS)
-    # The examples are compiled with them.
+        pytest.skip("cannot run here, missing: npm, and what bindings/web is built with (tests/install)")
+    for name in ("package.json", "tsconfig.json"):
+        shutil.copy(WEB / name, tmp_path)
+    shutil.copytree(WEB / "src", tmp_path / "src")
+    (tmp_path / "node_modules").symlink_to(TOOLS)
     examples = re.findall(r"```ts\n(.*?)```", (WEB / "README.md").read_text(), re.DOTALL)
     assert len(examples) == 2
     for at, example in enumerate(examples):
-        (made / f"src/example-{at}.ts").write_text(example.replace("@mailbutton/web", "./index.js"))
-    for script in ("check", "build"):
-        subprocess.run(["npm", "run", script], cwd=made, check=True, capture_output=True, env={**os.environ, "NO_UPDATE_NOTIFIER": "1"})
-    for name in ("mailbutton.js", "mailbutton.d.ts"):
-        assert (made / "dist" / name).read_bytes() == (WEB / "dist" / name).read_bytes(), name
+        (tmp_path / f"src/example-{at}.ts").write_text(example.replace("@mailbutton/web", "./index.js"))
+    run = subprocess.run(["npm", "run", "check"], cwd=tmp_path, text=True, capture_output=True, timeout=120)
+    assert run.returncode == 0, run.stdout
 
 
 def test_the_words_that_it_shows_are_the_librarys(program):
