@@ -84,7 +84,8 @@ export declare class MailbuttonCompose extends Base {
 export declare class MailbuttonSettings extends Base {
 	#private;
 	/** What `sign_in` is called with besides the settings, such as `{"flow": "device"}`. */
-	signIn: Record<string, unknown>;
+	get signIn(): Values;
+	set signIn(signIn: Values);
 	protected properties(): string[];
 	protected start(): Promise<void>;
 }

@@ -44,7 +44,7 @@ export class MailbuttonCompose extends Base {
 
   readonly #place = h("div", { class: "column tight" });
   readonly #files = h("ul", { class: "bare" });
-  readonly #result = h("div", { class: "column", role: "status", part: "result" });
+  readonly #result = h("div", { class: "column", role: "status", part: "result", tabindex: -1 });
   #dialog: HTMLDialogElement | null = null;
   #send: HTMLButtonElement | null = null;
 
@@ -73,6 +73,11 @@ export class MailbuttonCompose extends Base {
 
   protected override async start(): Promise<void> {
     const reply = await this.call("button", this.inLocale({ ...this.#document }));
+    if (this.#dialog) {
+      // What is being written is not thrown away.
+      this.#dialog.addEventListener("close", () => this.restart(), { once: true });
+      return;
+    }
     const { button, email } = reply as { button?: Values; email?: Values };
     if (!button?.["visible"]) {
       fill(this.top);
@@ -85,11 +90,15 @@ export class MailbuttonCompose extends Base {
       type: "button", class: "main", part: "button", "aria-haspopup": "dialog", "aria-disabled": isOpen ? null : "true",
       "aria-describedby": why ? "why" : null, onclick: () => isOpen && this.#open(),
     }, String(button["label"] ?? ""));
+    const hadFocus = this.#place.contains(this.shadowRoot?.activeElement ?? null);
     fill(this.#place, open, why ? h("p", { class: "quiet", id: "why" }, why) : null);
     fill(this.top, this.#place);
+    if (hadFocus) open.focus();
   }
 
   disconnectedCallback(): void {
+    this.#dialog?.remove();
+    this.#dialog = null;
     this.#forgetBlob();
   }
 
@@ -368,6 +377,8 @@ export class MailbuttonCompose extends Base {
         // It may be on its way: what became of it is asked for, and nothing is sent anew.
         fill(this.#result, this.unanswered(() => void this.#deliver(job), "connection_lost"));
         set(this.#send!, { "aria-disabled": "true" });
+        // Who does not want to wait for it can leave.
+        this.#job = null;
         return;
       }
       this.#job = null;

@@ -26,12 +26,17 @@ export function set(element: Element, attributes: Attributes): void {
   }
 }
 
-/** What was there goes, unless it is the same text: a live region says everything again that is put into it. */
+/**
+ * What was there goes, unless it is the same text: a live region says everything again that is put into it. The focus of what goes
+ * stays in the place, if that can have it, and does not fall back to the page's beginning.
+ */
 export function fill(element: Element, ...children: Child[]): void {
   const there = children.filter(isThere);
   const only = there.length === 1 ? there[0] : undefined;
   if (typeof only === "string" && element.childElementCount === 0 && element.textContent === only) return;
+  const hadFocus = element.contains((element.getRootNode() as Partial<ShadowRoot>).activeElement ?? null);
   element.replaceChildren(...there);
+  if (hadFocus && element instanceof HTMLElement && element.hasAttribute("tabindex")) element.focus();
 }
 
 const isThere = (child: Child): child is Node | string => child !== null && child !== undefined && child !== false && child !== "";

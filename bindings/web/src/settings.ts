@@ -7,7 +7,7 @@ import { fill, h, link } from "./dom.js";
 import { Field } from "./field.js";
 import type { FieldData } from "./field.js";
 import { Job, OK } from "./host.js";
-import type { Progress, Reply } from "./host.js";
+import type { Host, Progress, Reply } from "./host.js";
 
 /** A person types faster than this; the form need not be asked for each letter. */
 const PAUSE_MS = 120;
@@ -28,9 +28,9 @@ interface Form {
 }
 
 export class MailbuttonSettings extends Base {
-  /** What `sign_in` is called with besides the settings, such as `{"flow": "device"}`. */
-  signIn: Record<string, unknown> = {};
-
+  #signIn: Values = {};
+  /** Whose settings are typed here. */
+  #of: Host | null = null;
   #fields = new Map<string, Field>();
   #values: Values = {};
   #form: Form | null = null;
@@ -49,7 +49,16 @@ export class MailbuttonSettings extends Base {
   readonly #signing = h("div", { class: "column" });
   readonly #buttons = h("div", { class: "row", part: "buttons" });
   readonly #why = h("p", { class: "quiet", role: "status", id: "why" });
-  readonly #result = h("div", { class: "column", role: "status", part: "result" });
+  readonly #result = h("div", { class: "column", role: "status", part: "result", tabindex: -1 });
+
+  /** What `sign_in` is called with besides the settings, such as `{"flow": "device"}`. */
+  get signIn(): Values {
+    return this.#signIn;
+  }
+
+  set signIn(signIn: Values) {
+    this.#signIn = signIn ?? {};
+  }
 
   protected override properties(): string[] {
     return ["signIn", ...super.properties()];
@@ -57,7 +66,9 @@ export class MailbuttonSettings extends Base {
 
   protected override async start(): Promise<void> {
     this.#fields.clear();
-    this.#values = {};
+    // What was typed outlives another language.
+    if (this.#of !== this.host) this.#values = {};
+    this.#of = this.host;
     this.#last = null;
     for (const place of [this.#proposal, this.#steps, this.#signing]) delete place.dataset["shown"];
     fill(this.#buttons);
@@ -65,9 +76,12 @@ export class MailbuttonSettings extends Base {
     fill(this.#result);
     const form = h("form", { novalidate: true, part: "form" }, this.#banner, this.#list, this.#signing, this.#buttons, this.#why, this.#result);
     form.addEventListener("submit", (event) => event.preventDefault());
-    const reply = await this.call("form", this.inLocale({}));
+    const reply = await this.call("form", this.inLocale({ ...this.#values }));
     fill(this.top, form);
     this.#show(reply);
+    for (const [key, { data, input }] of this.#fields) {
+      if (data.secret && key in this.#values) input.value = String(this.#values[key]);
+    }
   }
 
   // The form

@@ -61,7 +61,7 @@ button.main:hover { filter: brightness(1.08) }
 button[aria-disabled=true], button[aria-disabled=true]:hover { color: var(--_quiet); background: var(--_raised); border-color: var(--_line); filter: none; cursor: default }
 button.small { min-height: 2.25rem; padding: .25rem .75rem; font-size: .9375rem }
 button.plain { border-color: transparent; color: var(--_accent); padding-inline: .25rem }
-:focus-visible { outline: 3px solid var(--_focus); outline-offset: 2px }
+:focus-visible { outline: 3px solid var(--_focus); outline-offset: 2px } [tabindex="-1"]:focus-visible { outline: none }
 a { color: var(--_accent); overflow-wrap: anywhere }
 .box { background: var(--_raised); border: 1px solid var(--_line); border-radius: var(--_radius); padding: 1rem; overflow-wrap: anywhere }
 .box.failed { border-inline-start: 4px solid var(--_bad) } .box.passed { border-inline-start: 4px solid var(--_good) } .box.warned { border-inline-start: 4px solid var(--_warn) }
@@ -74,6 +74,7 @@ dl { display: grid; grid-template-columns: minmax(6rem, auto) minmax(0, 1fr); ga
 .words { font-family: ui-monospace, monospace; font-size: .875rem; white-space: pre-wrap; overflow-wrap: anywhere }
 summary { cursor: pointer; font-weight: 600 } details > :not(summary) { margin-block-start: .75rem }
 progress { width: 100%; height: .625rem; accent-color: var(--_accent) }
+[part=result] > * { scroll-margin-block-end: 6rem }
 table { border-collapse: collapse; width: 100% } th:first-child { width: 55% } td .mark { white-space: nowrap } th, td { text-align: start; padding: .5rem .75rem .5rem 0; border-block-end: 1px solid var(--_line); vertical-align: top; overflow-wrap: anywhere } th { color: var(--_quiet); font-weight: 600; font-size: .875rem }
 dialog {
   color: var(--_ink); background: var(--_ground); border: 1px solid var(--_line); border-radius: calc(var(--_radius) + 4px); padding: 0;
