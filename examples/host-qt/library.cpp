@@ -1,7 +1,5 @@
 #include "library.hpp"
 
-#include "words.hpp"
-
 #include <QJsonDocument>
 
 namespace {
@@ -38,9 +36,10 @@ void Work::wait() const {
     QMetaObject::invokeMethod(&main_, [this, ended] { on_end_(ended); }, Qt::QueuedConnection);
 }
 
-Library::Library(const QJsonObject& options)
-    : account_(written(options).constData()), locale_(options["locale"].toString()) {
-    right_to_left_ = form().value("form").toObject().value("direction") == "rtl";
+Library::Library(const QJsonObject& options) : account_(written(options).constData()) {
+    const QJsonObject reply = read(mailbutton::reply(mailbutton_words(account_.get(), nullptr)));
+    words_ = reply["words"].toObject();
+    right_to_left_ = reply["direction"].toString() == "rtl";
 }
 
 QJsonObject Library::form() const { return read(account_.form()); }
@@ -67,4 +66,4 @@ mailbutton::reply Library::send_document(const QJsonObject& email, const QByteAr
     return account_.send_document(written(email).constData(), pdf.constData(), static_cast<std::size_t>(pdf.size()));
 }
 
-QString Library::word(const QString& key) const { return words(locale_).value(key, key); }
+QString Library::word(const QString& key) const { return words_[key].toString(key); }

@@ -61,6 +61,6 @@ public:
 
 private:
     mailbutton::account account_;
-    QString locale_;
+    QJsonObject words_;
     bool right_to_left_;
 };
