@@ -97,7 +97,7 @@ QWidget* Window::invoices_page() {
     title_ = label("", "title");
     why_not_ = label("", "help");
     email_button_ = button("", "main");
-    to_settings_ = button(library_.word("open_settings"));
+    to_settings_ = button(library_.word("settings_title"));
     connect(email_button_, &QPushButton::clicked, this, [this] { compose(); });
     connect(to_settings_, &QPushButton::clicked, this, [this] { go_to(settings_at); });
     auto* top = new QHBoxLayout;
