@@ -1,0 +1,1 @@
+"""A server for the HTTP protocol of mailbutton, which hands each email to an SMTP server through mailbutton itself."""
