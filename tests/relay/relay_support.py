@@ -63,9 +63,13 @@ class MailServer:
         self._controller.start()
         return self
 
+    def stop(self):
+        self._controller.stop(no_assert=True)
+
     def __exit__(self, *_):
         self.gate.set()
-        self._controller.stop(no_assert=True)
+        if self._controller.server is not None:
+            self.stop()
 
 
 class Relay:

@@ -29,7 +29,6 @@ def check(settings):
     """The settings of the SMTP server, as mailbutton sees them; sends nothing."""
     with mailbutton.open(ca_file=settings.ca_file or None) as account:
         account.settings_set(settings.smtp)
-    print("The configuration can be used.")
 
 
 def main():
@@ -45,12 +44,14 @@ def main():
         return None
     try:
         settings = config.load(arguments.config)
-        check(settings) if arguments.command == "check" else None
+        check(settings)
     except config.Wrong as error:
         return str(error)
     except mailbutton.Error as error:
-        return "\n".join(["smtp:", *(f"{each['key']}: {each['message']}" for each in error.errors or [{"key": "", "message": str(error)}])])
-    if arguments.command == "serve":
+        return "\n".join([f"smtp: {error}", *(f"smtp.{each['key']}: {each['message']}" for each in error.errors)])
+    if arguments.command == "check":
+        print("The configuration can be used.")
+    else:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
         asyncio.run(serve(settings))

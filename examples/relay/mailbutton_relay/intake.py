@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .refusal import Refusal
 from .tokens import addresses
@@ -40,12 +41,15 @@ async def read(request, folder, limits):
         raise Refusal(411, "The request does not say how long it is.")
     if request.content_length > limits.request_bytes:
         raise Refusal(413, f"The email is larger than the {limits.request_bytes} bytes that are taken here.")
+    if "Content-Encoding" in request.headers:
+        # Unpacked, it could be of any size.
+        raise Refusal(415, "The request must not be compressed.")
     try:
         if request.content_type == "application/x-www-form-urlencoded":
             return await _form(request, limits)
         if request.content_type == "multipart/form-data":
             return await _multipart(request, folder, limits)
-    except (ValueError, web.RequestPayloadError, AssertionError, LookupError, RuntimeError):
+    except (ValueError, web.RequestPayloadError, HttpProcessingError, AssertionError, LookupError, RuntimeError):
         # What aiohttp raises where the body is no multipart, or ends too early.
         raise Refusal(400, "The request is not well formed.") from None
     raise Refusal(415, "The request must be a form: multipart/form-data, or application/x-www-form-urlencoded for a test.")
@@ -76,7 +80,8 @@ async def _multipart(request, folder, limits):
         parts += 1
         if parts > limits.parts:
             raise Refusal(413, f"The request has more than {limits.parts} parts.")
-        if not isinstance(part, BodyPartReader) or part.headers.get("Content-Encoding") or part.headers.get("Content-Transfer-Encoding"):
+        encodings = {"Content-Encoding", "Content-Transfer-Encoding"}
+        if not isinstance(part, BodyPartReader) or any(name in part.headers for name in encodings):
             raise Refusal(400, "The request has a part that is neither a plain field nor a plain file.")
         if not part.name:
             raise Refusal(400, "The request has a part without a name.")
@@ -91,10 +96,9 @@ async def _multipart(request, folder, limits):
             file = File(part.filename, kind, folder / str(len(files)))
             files.append(file)
             _add(whole, b"file", file.name.encode(), kind.encode(), await _spool(part, file.path, limits.file_bytes))
-    # A body that goes on behind its last boundary, or lacks bytes, is not what its sender meant.
-    if not reader.at_eof():
-        raise Refusal(400, "The request is not well formed.")
-    await request.content.read()
+    # This raises if the connection ended before the Content-Length: its sender cancelled it.
+    if await request.content.readany():
+        raise Refusal(400, "The request goes on behind its last boundary.")
     if not files:
         raise Refusal(422, "The email has no document.")
     email = _email(texts, whole.hexdigest())

@@ -6,6 +6,7 @@ import mailbutton
 
 from .refusal import Refusal
 
+UNKNOWN = "It is not known what became of this email: it may or may not have been sent."
 HIDDEN = {"style", "script", "title", "head"}
 BLOCKS = {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"}
 
@@ -73,8 +74,8 @@ def _document(email, key):
 
 def refusal(error):
     """502 says to a client that the email may have been sent. So what surely was not sent is told otherwise."""
-    if isinstance(error, mailbutton.Uncertain):
-        return Refusal(504, "The mail server took the email and did not answer: it may or may not have been sent.")
+    if isinstance(error, (mailbutton.Uncertain, mailbutton.Internal)):
+        return Refusal(504, UNKNOWN)
     if isinstance(error, (mailbutton.TryLater, mailbutton.Unreachable)):
         return Refusal(503, "The mail server cannot take the email right now. Nothing was sent.", 60)
     if isinstance(error, mailbutton.Refused):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sqlite3
 import ssl
 import tempfile
 import time
@@ -95,7 +96,7 @@ class Relay:
         status = await self._once(token, key, email)
         if status == 200:
             return web.Response(text="Sent.")
-        raise Refusal(504, "It is not known what became of this email: it may or may not have been sent.")
+        raise Refusal(504, sending.UNKNOWN)
 
     async def _once(self, token, key, email):
         if key is None:
@@ -121,7 +122,11 @@ class Relay:
             raise
         finally:
             del self.under_way[token.name, key]
-        self.journal.end(token.name, key, status)
+        try:
+            self.journal.end(token.name, key, status)
+        except sqlite3.Error:
+            # It was sent, whatever the disk says. A second request with the key finds it unfinished, and is not sent.
+            log.error("the journal cannot be written")
         return status
 
     async def _hand_over(self, token, key, email, counted=False):
@@ -129,7 +134,14 @@ class Relay:
             self.rates.count(token)
         # Two tokens may use the same key, and are not to get the same Message-ID.
         key = key and tokens.digest(f"{token.name}\0{key}")
-        await asyncio.get_running_loop().run_in_executor(self.threads, sending.send, self.config, email, key)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self.threads, sending.send, self.config, email, key)
+        except Refusal:
+            raise
+        except Exception as error:
+            # Nobody knows how far it came, so it is not told as unsent.
+            log.error("a bug while sending: %s", type(error).__name__)
+            raise Refusal(504, sending.UNKNOWN) from None
         return 200
 
     def close(self):
