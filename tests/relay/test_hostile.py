@@ -88,7 +88,8 @@ def test_another_type_of_body_is_refused(relay, mail, kind, status):
 def test_no_other_way_to_say_the_length(relay, mail):
     body, kind = multipart()
     whole = request(body, kind)
-    chunked = re.sub(rb"Content-Length: \d+", b"Transfer-Encoding: chunked", whole)
+    chunked = re.sub(rb"Content-Length: \d+", b"Transfer-Encoding: chunked", whole[: -len(body)])
+    chunked += b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     assert Answer(relay.raw(chunked, finish=False)).status == 411
     both = whole.replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length", 1)
     assert Answer(relay.raw(both, finish=False)).status == 400
@@ -139,7 +140,8 @@ def test_any_bytes_get_a_clear_answer(relay, mail):
     assert TOKEN not in relay.logged()
 
 
-def test_any_bytes_as_a_request_leave_it_alive(relay, mail):
+def test_any_bytes_as_a_request_leave_it_alive(make_relay, mail):
+    relay = make_relay(limits={"header_seconds": 1, "upload_seconds": 1})
     chance = random.Random(20262)
     body, kind = multipart(b"%PDF-1.7\n")
     for _ in range(100):

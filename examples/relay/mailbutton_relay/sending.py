@@ -83,6 +83,9 @@ def refusal(error):
             return Refusal(413, "The email is too large for the mail server. Nothing was sent.")
         # Its sentence names the server, the recipient and what was wrong, and never a secret.
         return Refusal(422, error.message)
-    if isinstance(error, mailbutton.BadEmail):
-        return Refusal(422, error.errors[0]["message"] if error.errors else error.message)
+    # The settings were found good at the start: what is wrong now came with the email, such as its sender's name.
+    if isinstance(error, (mailbutton.BadEmail, mailbutton.BadSettings)) and error.errors:
+        return Refusal(422, error.errors[0]["message"])
+    if isinstance(error, mailbutton.BadCall):
+        return Refusal(422, "The email has something that no email can have, for example an unknown type of a file.")
     return Refusal(500, "This relay is not set up to send at the moment. Nothing was sent.")
