@@ -17,7 +17,6 @@ from mailbutton_relay import tokens
 ROOT = Path(__file__).resolve().parents[2]
 LONG = 30
 TOKEN, STRANGER = "tok-Relay-7f21-Zx", "tok-nobody-3c"
-PASSWORD = "smtp-pa55-e8b2"
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40 + b"\n.\r\n..\n%%EOF\n"
 
 

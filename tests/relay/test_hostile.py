@@ -56,8 +56,10 @@ def test_a_client_that_stops_in_its_body_gets_408(make_relay, mail):
 def test_a_request_that_ends_early_is_no_email(relay, mail):
     """Also where only bytes behind the last boundary are missing: the sender cancelled it."""
     body, kind = multipart()
-    for missing in (1, 20, len(PDF)):
-        relay.raw(request(body + b"\r\n", kind)[:-missing])
+    behind = body + b"a\r\n" * 50_000
+    for whole, missing in ((body, 1), (body, len(PDF)), (body + b"\r\n", 1), (behind, 1), (behind, 10_000)):
+        relay.raw(request(whole, kind)[:-missing])
+    assert relay.post(behind, kind).status == 400
     assert relay.send(document=None).status == 422
     assert mail.received == []
 

@@ -1,10 +1,11 @@
 """The relay with mailbutton as its client, and with a stranger."""
 
 import subprocess
+from urllib.parse import urlencode
 
 import mailbutton
 import pytest
-from relay_support import PASSWORD, PDF, STRANGER, TOKEN
+from relay_support import FIELDS, PDF, STRANGER, TOKEN
 
 
 @pytest.fixture
@@ -57,10 +58,29 @@ def test_what_the_mail_server_says_has_its_status(relay, mail, verdict, status):
     assert len(mail.received) == (0 if status == 504 else 1)
 
 
-@pytest.mark.parametrize("change", [{"subject": "a\r\nBcc: x@example.test"}, {"from": "a\nb"}, {"to": "a@b.test\r\nx: y"}, {"to": "A <a@b.test>"}, {"file_name": "a\tb.pdf"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "a\r\nBcc: x@example.test"},
+        {"from": "a\nb"},
+        {"to": "a@b.test\r\nx: y"},
+        {"reply_to": "a@b.test\0"},
+        {"file_name": "a\tb.pdf"},
+    ],
+)
 def test_headers_cannot_be_injected(relay, mail, change):
+    """The relay sees it by itself: what the library would say of it is another sentence."""
     answer = relay.send(**change)
     assert (answer.status, mail.received) == (422, [])
+    assert "control character in" in answer.text
+    if "file_name" not in change:
+        form = relay.post(urlencode({**FIELDS, **change}).encode(), "application/x-www-form-urlencoded")
+        assert (form.status, mail.received) == (422, []) and "control character in" in form.text
+
+
+@pytest.mark.parametrize("to", ["A <a@b.test>", "a@b.test;c@d.test", "group:a@b.test;", "a", "a@b@c.test"])
+def test_an_address_is_one_address(relay, mail, to):
+    assert (relay.send(to=to).status, mail.received) == (422, [])
 
 
 def test_the_same_key_sends_once_also_after_a_restart(relay, mail):
