@@ -1,11 +1,8 @@
 """The elements by themselves, against a program whose replies a test decides: each state, hostile words, other versions, bad order."""
 
 import copy
-import gzip
 import json
 import re
-import shutil
-import subprocess
 
 import mailbutton
 import pytest
@@ -19,7 +16,6 @@ DIST = WEB / "dist/mailbutton.js"
 if not DIST.exists():
     pytest.skip("the elements are not built", allow_module_level=True)
 
-MOST_BYTES = 30 * 1024
 PAGE = "http://127.0.0.1/"
 # What a careful host's page sends: no markup out of texts, no scripts and styles but its own.
 POLICY = (
@@ -128,6 +124,10 @@ class Elements:
         attributes = {"locale": locale} if locale else {}
         self.page.evaluate("args => show(...args)", [tag, properties, attributes, early])
 
+    def focus(self):
+        """What has it within an element."""
+        return self.page.evaluate("document.activeElement?.shadowRoot?.activeElement?.localName ?? null")
+
     def fit(self):
         """Nothing is wrong with what is shown, in either scheme; MAILBUTTON_SCREENS keeps a picture."""
         check(self.page)
@@ -169,7 +169,7 @@ def open_page(chromium, request):
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(PAGE)
-        page.wait_for_function("window.show")
+        page.wait_for_function("() => window.show")
         elements = Elements(page, complaints, re.sub(r"\W+", "-", request.node.name).removeprefix("test_"))
         closing.append((context, elements))
         return elements
@@ -186,32 +186,6 @@ def elements(open_page):
     return open_page()
 
 
-# What is handed out
-
-
-def test_the_module_is_small_and_writes_no_markup():
-    assert len(gzip.compress(DIST.read_bytes(), 9)) <= MOST_BYTES
-    written = DIST.read_text("utf-8")
-    for risky in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc"):
-        assert risky not in written
-    assert not re.search(r"""\bimport\s*[("']""", written), "it stands alone"
-
-
-def test_the_module_is_what_its_source_makes(tmp_path):
-    modules = ROOT / "target/web/node_modules"
-    if not modules.exists() or shutil.which("npm") is None:
-        pytest.skip("cannot run here, missing: npm, and what bindings/web is built with (tests/install)")
-    for name in ("package.json", "package-lock.json", "tsconfig.json"):
-        shutil.copy(WEB / name, tmp_path)
-    shutil.copytree(WEB / "src", tmp_path / "src")
-    (tmp_path / "node_modules").symlink_to(modules)
-    for script in ("check", "build"):
-        run = subprocess.run(["npm", "run", script], cwd=tmp_path, text=True, capture_output=True, timeout=120)
-        assert run.returncode == 0, run.stdout + run.stderr
-    for name in ("mailbutton.js", "mailbutton.d.ts"):
-        assert (tmp_path / "dist" / name).read_bytes() == (WEB / "dist" / name).read_bytes(), f"build {name} again"
-
-
 # The settings
 
 
@@ -225,7 +199,7 @@ def test_the_form_is_there_however_the_page_sets_it_up(elements, early):
     assert len(elements.calls("words")) == 1
 
 
-@pytest.mark.parametrize(("width", "locale"), [(1280, "en"), (320, "en"), (320, "de"), (1280, "ar"), (320, "ar")])
+@pytest.mark.parametrize(("width", "locale"), [(1280, "en"), (320, "de"), (320, "ar")])
 def test_each_state_of_the_settings_is_fit_for_all(open_page, width, locale):
     elements = open_page(width)
     page = elements.page
@@ -321,6 +295,7 @@ def test_a_repair_is_taken_and_tested(elements):
     item = elements.page.get_by_role("listitem").filter(has_text="Set the port to 465.")
     item.get_by_role("button").click()
     elements.page.get_by_text(DONE["message"]).wait_for()
+    assert elements.focus() is not None, "what was pressed is gone, and the keyboard goes on from the page's beginning"
     first, second = (call["json"]["settings"] for call in elements.calls("send_test"))
     assert (first["smtp_port"], second["smtp_port"]) == (587, 465)
     assert elements.events() == [["mailbutton-tested", "LOGIN_REFUSED"], ["mailbutton-tested", "OK"]]
@@ -331,7 +306,7 @@ def test_a_proposal_has_a_button_with_a_name(elements):
     elements.page.get_by_text(reply["form"]["proposal"]["message"]).wait_for()
     elements.button("use_proposal").click()
     expect(elements.page.locator("mailbutton-settings [name=smtp_host]")).to_have_value(re.compile("smtp.gmail.com|^$"))
-    elements.page.wait_for_function("fake.calls.at(-1).json?.smtp_host === 'smtp.gmail.com'")
+    elements.page.wait_for_function("() => fake.calls.at(-1).json?.smtp_host === 'smtp.gmail.com'")
 
 
 def test_a_test_can_be_canceled_and_is_asked_to_once(elements):
@@ -380,6 +355,26 @@ def test_what_saving_refuses_is_said_where_it_is(elements):
     expect(username).to_have_attribute("aria-invalid", "true")
     expect(username).to_have_accessible_description(re.compile("This name will not do."))
     assert elements.events() == []
+
+
+def test_another_language_keeps_what_was_typed(elements):
+    elements.settings()
+    elements.page.locator("mailbutton-settings [name=smtp_host]").fill("smtp.one.example")
+    elements.page.wait_for_function("() => fake.calls.at(-1).json.smtp_host === 'smtp.one.example'")
+    elements.say("words", elements.account.words(locale="ro"))
+    elements.say("form", elements.account.form({"smtp_host": "smtp.one.example"}, locale="ro"))
+    elements.page.evaluate("document.querySelector('mailbutton-settings').setAttribute('locale', 'ro')")
+    elements.page.wait_for_function("() => fake.calls.at(-1).json.locale === 'ro' && fake.calls.at(-1).name === 'form'")
+    assert elements.calls("form")[-1]["json"]["smtp_host"] == "smtp.one.example"
+    expect(elements.page.locator("mailbutton-settings [lang=ro] [name=smtp_host]")).to_have_value("smtp.one.example")
+
+
+def test_letters_typed_in_one_go_are_one_question(elements):
+    elements.settings()
+    asked = len(elements.calls("form"))
+    elements.page.locator("mailbutton-settings [name=smtp_host]").press_sequentially("smtp.example.com")
+    elements.page.wait_for_function("() => fake.calls.at(-1).json.smtp_host === 'smtp.example.com'")
+    assert len(elements.calls("form")) - asked <= 4
 
 
 def test_a_program_that_does_not_answer_is_asked_again(elements):
@@ -574,7 +569,7 @@ def test_markup_in_an_email_is_text(elements):
 # The email
 
 
-@pytest.mark.parametrize(("width", "locale"), [(1280, "en"), (320, "en"), (320, "de"), (1280, "ar")])
+@pytest.mark.parametrize(("width", "locale"), [(1280, "en"), (320, "de"), (1280, "ar")])
 def test_each_state_of_an_email_is_fit_for_all(open_page, width, locale):
     elements = open_page(width)
     page = elements.page
@@ -718,12 +713,18 @@ def test_esc_closes_an_email_that_nobody_touched(elements):
     expect(button).to_be_focused()
 
 
-def test_an_email_under_way_is_not_hidden_by_esc(elements):
+@pytest.mark.parametrize("warnings", [[], [{"key": "subject", "code": "x", "message": "Is this meant?", "proposal": None}]])
+def test_an_email_under_way_is_not_hidden_by_esc(elements, warnings):
     elements.compose()
+    elements.say("check_document", CHECKED | {"warnings": warnings})
     elements.say("send_document", pending())
     elements.hold("reply_wait")
     elements.button("send").click()
+    if warnings:
+        elements.button("send_anyway").click()
     elements.wait_for("reply_wait")
+    # What was pressed is gone, and the keyboard goes on from inside the dialog.
+    assert elements.focus() is not None
     for _ in range(3):
         elements.page.keyboard.press("Escape")
     expect(elements.page.get_by_role("dialog")).to_be_visible()
@@ -775,10 +776,28 @@ def test_a_document_of_the_page_s_own_is_sent_as_bytes(elements):
     assert elements.calls("send_document")[0]["bytes"] == 5
 
 
+def test_what_was_written_outlives_what_the_page_sets_anew(elements):
+    elements.compose()
+    elements.page.locator("mailbutton-compose #body").fill("A long letter")
+    asked = len(elements.calls("button"))
+    elements.page.evaluate("document.querySelector('mailbutton-compose').document = {reference: '2026/001'}")
+    elements.page.wait_for_function("asked => fake.calls.filter(call => call.name === 'button').length > asked", arg=asked)
+    elements.page.evaluate("new Promise(resolve => setTimeout(resolve))")
+    expect(elements.page.locator("mailbutton-compose #body")).to_have_value("A long letter")
+
+
+def test_a_recipient_of_an_outcome_that_is_not_known_is_shown(elements):
+    elements.compose()
+    recipients = [{"address": "ion@example.com", "role": "to", "outcome": "pigeon", "server": None}, {"address": "b@example.com", "outcome": "accepted"}]
+    elements.say("send_document", DONE | {"recipients": recipients})
+    elements.button("send").click()
+    expect(elements.page.get_by_role("row").filter(has_text="ion@example.com")).to_contain_text("pigeon")
+
+
 def test_there_is_no_button_where_email_is_not_set_up(elements):
     elements.say("button", elements.account.button({"reference": "1"}))
     elements.show("mailbutton-compose", document={"reference": "1"})
-    elements.page.wait_for_function("fake.calls.some(call => call.name === 'button')")
+    elements.page.wait_for_function("() => fake.calls.some(call => call.name === 'button')")
     elements.page.evaluate("new Promise(resolve => setTimeout(resolve))")
     expect(elements.page.get_by_role("button")).to_have_count(0)
 
