@@ -78,7 +78,7 @@ progress { width: 100%; height: .625rem; accent-color: var(--_accent) }
 table { border-collapse: collapse; width: 100% } th:first-child { width: 55% } td .mark { white-space: nowrap } th, td { text-align: start; padding: .5rem .75rem .5rem 0; border-block-end: 1px solid var(--_line); vertical-align: top; overflow-wrap: anywhere } th { color: var(--_quiet); font-weight: 600; font-size: .875rem }
 dialog {
   color: var(--_ink); background: var(--_ground); border: 1px solid var(--_line); border-radius: calc(var(--_radius) + 4px); padding: 0;
-  width: min(72rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); box-shadow: 0 24px 64px rgb(0 0 0 / 28%); overflow: auto;
+  width: min(72rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); box-shadow: 0 24px 64px rgb(0 0 0 / 28%); overflow: auto; scroll-padding-block-end: 6rem;
 }
 dialog:not(:has(.with-paper)) { width: min(44rem, calc(100vw - 2rem)) }
 dialog::backdrop { background: rgb(10 14 22 / 55%) }
@@ -92,6 +92,10 @@ dialog::backdrop { background: rgb(10 14 22 / 55%) }
 @media (min-width: 60rem) {
   .sheet.with-paper { grid-template-columns: minmax(0, 11fr) minmax(0, 9fr) } .paper { border-block-start: 0; border-inline-start: 1px solid var(--_line) }
   .paper iframe { display: block }
+}
+@media (max-width: 30rem) {
+  dialog { width: calc(100vw - 1rem) !important } .sheet > * { padding: 1rem } .actions { margin: 0 -1rem -1rem; padding: .75rem 1rem } .box { padding: .75rem }
+  table { table-layout: fixed; font-size: .875rem } th, td { padding-inline-end: .25rem } td .mark { white-space: normal } td .mark::before { content: attr(data-mark) " " }
 }
 @media (prefers-reduced-motion: no-preference) {
   button { transition: background-color .12s, filter .12s }
