@@ -1,5 +1,6 @@
-"""The npm package: its examples are compiled with it, and its words are the library's."""
+"""The npm package: dist is what its sources make, small and without markup; its examples are compiled; its words are the library's."""
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -9,21 +10,50 @@ from conftest import ROOT
 
 WEB = ROOT / "bindings/web"
 TOOLS = ROOT / "target/web/node_modules"
+MOST_BYTES = 30_000
 
 
-def test_its_examples_can_be_compiled(tmp_path):
-    if not TOOLS.is_dir():
+def test_the_module_is_small_and_writes_no_markup():
+    script = (WEB / "dist/mailbutton.js").read_bytes()
+    assert len(gzip.compress(script, 9)) <= MOST_BYTES
+    written = script.decode()
+    for risky in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc"):
+        assert risky not in written
+    assert not re.search(r"""\bimport\s*[("']""", written), "it stands alone"
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy to be built; a function that runs one of its scripts."""
+    if not TOOLS.is_dir() or shutil.which("npm") is None:
         pytest.skip("cannot run here, missing: npm, and what bindings/web is built with (tests/install)")
-    for name in ("package.json", "tsconfig.json"):
+    for name in ("package.json", "package-lock.json", "tsconfig.json"):
         shutil.copy(WEB / name, tmp_path)
     shutil.copytree(WEB / "src", tmp_path / "src")
     (tmp_path / "node_modules").symlink_to(TOOLS)
+
+    def run(script):
+        ended = subprocess.run(["npm", "run", script], cwd=tmp_path, text=True, capture_output=True, timeout=120)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    return tmp_path, run
+
+
+def test_the_module_is_what_its_source_makes(package):
+    folder, run = package
+    run("check")
+    run("build")
+    for name in ("mailbutton.js", "mailbutton.d.ts"):
+        assert (folder / "dist" / name).read_bytes() == (WEB / "dist" / name).read_bytes(), f"build {name} again"
+
+
+def test_its_examples_can_be_compiled(package):
+    folder, run = package
     examples = re.findall(r"```ts\n(.*?)```", (WEB / "README.md").read_text(), re.DOTALL)
     assert len(examples) == 2
     for at, example in enumerate(examples):
-        (tmp_path / f"src/example-{at}.ts").write_text(example.replace("@mailbutton/web", "./index.js"))
-    run = subprocess.run(["npm", "run", "check"], cwd=tmp_path, text=True, capture_output=True, timeout=120)
-    assert run.returncode == 0, run.stdout
+        (folder / f"src/example-{at}.ts").write_text(example.replace("@mailbutton/web", "./index.js"))
+    run("check")
 
 
 def test_the_words_that_it_shows_are_the_librarys(program):
