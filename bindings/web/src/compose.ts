@@ -38,6 +38,8 @@ export class MailbuttonCompose extends Base {
   #attached: Attachment[] = [];
   #controls = new Map<string, { input: Control; told: HTMLElement; row: HTMLElement }>();
   #job: Job | null = null;
+  /** Names what is being sent, until an answer comes: who tries again without one sends the same email, and no second one. */
+  #key: string | null = null;
   #isSure = false;
   #begun = "";
   #isOver = false;
@@ -363,12 +365,15 @@ export class MailbuttonCompose extends Base {
     try {
       const bytes = typeof this.#pdf === "string" || !this.#pdf ? undefined : this.#pdf;
       // Who is refused is shown for each recipient, and keeps no other from getting it.
-      const send = (): Promise<Reply> => this.call("send_document", this.inLocale({ ...this.#typed(), partial: true }), bytes);
+      this.#key ??= key();
+      const given = { idempotency_key: this.#key, ...this.#typed(), partial: true };
+      const send = (): Promise<Reply> => this.call("send_document", this.inLocale(given), bytes);
       const told = ({ text, permille }: Progress): void => {
         bar.value = permille;
         fill(said, text);
       };
       const reply = lost ? await job.resume(told) : await job.run(send(), told);
+      this.#key = null;
       this.#end(reply);
       this.tell(reply.status === OK ? "mailbutton-sent" : "mailbutton-failed", reply);
     } catch {
@@ -442,6 +447,11 @@ export class MailbuttonCompose extends Base {
     const head = h("tr", {}, h("th", { scope: "col" }, this.word("recipient")), h("th", { scope: "col" }, this.word("outcome")));
     return h("table", { part: "recipients" }, h("thead", {}, head), h("tbody", {}, ...list.map(row)));
   }
+}
+
+/** Also where a page is not in a secure context, and has no crypto.randomUUID. */
+function key(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** As the library counts them: separated by commas and semicolons that stand in no quotes. */
