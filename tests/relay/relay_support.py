@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -72,15 +73,15 @@ class MailServer:
 
 
 class Relay:
-    def __init__(self, folder, mail, limits=None, token=None, **top):
+    def __init__(self, folder, mail, limits=None, token=None, smtp=None, **top):
         self.folder, self.mail, self.process = folder, mail, None
-        self.limits, self.token, self.top = limits or {}, token or {}, top
+        self.limits, self.token, self.smtp, self.top = limits or {}, token or {}, smtp or {}, top
 
     def start(self):
         config = self.folder / "relay.toml"
         lines = ["port = 0", f'state = "{self.folder}/state"', *_lines(self.top)]
         lines += ["[smtp]", 'smtp_host = "127.0.0.1"', f"smtp_port = {self.mail.port}", 'smtp_security = "none"']
-        lines += ['email_address = "relay@example.test"', "[limits]", *_lines(self.limits)]
+        lines += ['email_address = "relay@example.test"', *_lines(self.smtp), "[limits]", *_lines(self.limits)]
         token = {"name": "ana", "sha256": tokens.digest(TOKEN), **self.token}
         lines += ["[[tokens]]", *_lines(token)]
         config.write_text("\n".join(lines))
@@ -124,7 +125,8 @@ class Relay:
                 pass
             answer = b""
             try:
-                while piece := connection.recv(65536):
+                # The relay reads on for a while behind an early answer.
+                while not _is_whole(answer) and (piece := connection.recv(65536)):
                     answer += piece
             except ConnectionError:
                 pass
@@ -145,6 +147,12 @@ class Answer:
         self.status = int(first.split()[1]) if raw else None
         self.headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines}
         self.text = body.decode()
+
+
+def _is_whole(answer):
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    return bool(end and length and len(body) >= int(length[1]))
 
 
 def request(body, kind, token=TOKEN, **headers):

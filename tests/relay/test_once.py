@@ -96,6 +96,13 @@ def test_nobody_at_the_mail_server(relay, mail):
     assert answer.status == 503 and answer.headers["retry-after"]
 
 
+def test_a_login_that_does_not_work_is_the_relays_own_trouble(make_relay, mail):
+    relay = make_relay(smtp={"username": "relay@example.test", "password": "Secret-pa55-e8b2"})
+    answer = relay.send(key="k")
+    assert (answer.status, mail.received) == (500, [])
+    assert "Secret" not in answer.text + relay.logged()
+
+
 def test_health(relay):
     answer = Answer(relay.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", finish=False))
     assert (answer.status, answer.text) == (200, '{"status": "ok"}')
