@@ -20,6 +20,11 @@ async def serve(settings):
     print(f"listening on {settings.host} port {port}", flush=True)
     await stop.wait()
     # What has begun is finished, and nobody new gets in.
+    for each in listener.sockets:
+        asyncio.get_running_loop().remove_reader(each.fileno())
+    # Python 3.11 forgets, open, a connection that was accepted when its listener closes: let each become whole first.
+    for _ in range(3):
+        await asyncio.sleep(0)
     listener.close()
     await runner.cleanup()
     relay.close()
