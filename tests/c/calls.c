@@ -14,6 +14,7 @@ static void versions(void)
 static void with_json(const mailbutton_account *account, const char *json, const char *reason, const char *part)
 {
     EXPECT(mailbutton_form(account, json), MAILBUTTON_BAD_CALL, reason, part);
+    EXPECT(mailbutton_words(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_discover(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_settings_set(account, json), MAILBUTTON_BAD_CALL, reason, part);
     EXPECT(mailbutton_button(account, json), MAILBUTTON_BAD_CALL, reason, part);
@@ -49,6 +50,8 @@ static void null_texts(void)
 {
     mailbutton_account *account = opened(NULL);
     EXPECT(mailbutton_form(account, NULL), MAILBUTTON_OK, "form", "\"smtp_host\"");
+    EXPECT(mailbutton_words(account, NULL), MAILBUTTON_OK, "words", "\"cancel\"");
+    EXPECT(mailbutton_words(NULL, NULL), MAILBUTTON_BAD_CALL, "null_argument", "account");
     EXPECT(mailbutton_discover(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "discover_json is NULL");
     EXPECT(mailbutton_settings_set(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "settings_json is NULL");
     EXPECT(mailbutton_button(account, NULL), MAILBUTTON_BAD_CALL, "null_argument", "document_json is NULL");
