@@ -65,6 +65,18 @@ impl Host {
         Pending(unsafe { mailbutton_form(self.account(), pointer) }).wait()
     }
 
+    pub fn sign_in(&self, sign_in: &Value) -> Value {
+        let sign_in = c_text(sign_in);
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_sign_in(self.account(), sign_in.as_ptr()) }).wait()
+    }
+
+    pub fn finish_sign_in(&self, finish: &Value) -> Value {
+        let finish = c_text(finish);
+        // SAFETY: header rule 2.
+        Pending(unsafe { mailbutton_sign_in_finish(self.account(), finish.as_ptr()) }).wait()
+    }
+
     pub fn words(&self, words: Option<&Value>) -> Value {
         let words = words.map(c_text);
         let pointer = words.as_ref().map_or(ptr::null(), |text| text.as_ptr());

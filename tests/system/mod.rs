@@ -24,6 +24,7 @@ static UNREADABLE: Mutex<Option<(u64, u64)>> = Mutex::new(None);
 
 thread_local! {
     static HAS_NO_THREADS: Cell<bool> = const { Cell::new(false) };
+    static HAS_NO_PORTS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The next reading of the file fails, though it can be found and opened.
@@ -37,6 +38,14 @@ pub fn without_threads<T>(work: impl FnOnce() -> T) -> T {
     HAS_NO_THREADS.set(true);
     let done = work();
     HAS_NO_THREADS.set(false);
+    done
+}
+
+/// While this runs, the calling thread cannot listen at any port.
+pub fn without_ports<T>(work: impl FnOnce() -> T) -> T {
+    HAS_NO_PORTS.set(true);
+    let done = work();
+    HAS_NO_PORTS.set(false);
     done
 }
 
@@ -93,6 +102,18 @@ unsafe extern "C" fn connect(socket: c_int, address: *const sockaddr, length: so
     }
     // SAFETY: its type; everything is handed on as it came.
     unsafe { own::<Connect>(c"connect")(socket, address, length) }
+}
+
+type Bind = unsafe extern "C" fn(c_int, *const sockaddr, socklen_t) -> c_int;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bind(socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
+    if HAS_NO_PORTS.get() {
+        fail_with(libc::EADDRNOTAVAIL);
+        return -1;
+    }
+    // SAFETY: its type; everything is handed on as it came.
+    unsafe { own::<Bind>(c"bind")(socket, address, length) }
 }
 
 type Read = unsafe extern "C" fn(c_int, *mut c_void, size_t) -> ssize_t;
