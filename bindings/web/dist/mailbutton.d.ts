@@ -54,7 +54,9 @@ declare abstract class Base extends HTMLElement {
 	attributeChangedCallback(): void;
 	protected properties(): string[];
 	/** From the beginning, for what is set now. */
-	protected abstract start(): Promise<void>;
+	protected abstract start(reply: Reply): void;
+	/** What it begins with. */
+	protected abstract ask(): Promise<Reply>;
 	protected restart(): void;
 	protected call(name: string, json: object | null, bytes?: Uint8Array | Blob): Promise<Reply>;
 	/** As what a call takes besides. */
@@ -78,7 +80,8 @@ export declare class MailbuttonCompose extends Base {
 	get pdf(): Blob | Uint8Array | string | null;
 	set pdf(pdf: Blob | Uint8Array | string | null);
 	protected properties(): string[];
-	protected start(): Promise<void>;
+	protected ask(): Promise<Reply>;
+	protected start(reply: Reply): void;
 	disconnectedCallback(): void;
 }
 export declare class MailbuttonSettings extends Base {
@@ -87,7 +90,8 @@ export declare class MailbuttonSettings extends Base {
 	get signIn(): Values;
 	set signIn(signIn: Values);
 	protected properties(): string[];
-	protected start(): Promise<void>;
+	protected ask(): Promise<Reply>;
+	protected start(reply: Reply): void;
 }
 
 export {};

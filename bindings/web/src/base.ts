@@ -63,7 +63,10 @@ export abstract class Base extends HTMLElement {
   }
 
   /** From the beginning, for what is set now. */
-  protected abstract start(): Promise<void>;
+  protected abstract start(reply: Reply): void;
+
+  /** What it begins with. */
+  protected abstract ask(): Promise<Reply>;
 
   #begin(): void {
     if (!this.#host || !this.isConnected) return;
@@ -80,11 +83,14 @@ export abstract class Base extends HTMLElement {
 
   async #run(): Promise<void> {
     try {
+      // Both at once; where only one is answered, there are at least the words for it.
+      const asked = this.ask();
+      asked.catch(() => undefined);
       const { words, locale, direction } = await this.call("words", this.inLocale({}));
       this.words = (words as Record<string, string> | undefined) ?? {};
       this.top.lang = String(locale ?? "");
       this.top.dir = String(direction ?? "auto");
-      await this.start();
+      this.start(await asked);
     } catch {
       fill(this.top, this.unanswered(() => void this.#run()));
     }

@@ -73,8 +73,11 @@ export class MailbuttonCompose extends Base {
     return ["document", "pdf", ...super.properties()];
   }
 
-  protected override async start(): Promise<void> {
-    const reply = await this.call("button", this.inLocale({ ...this.#document }));
+  protected override ask(): Promise<Reply> {
+    return this.call("button", this.inLocale({ ...this.#document }));
+  }
+
+  protected override start(reply: Reply): void {
     if (this.#dialog) {
       // What is being written is not thrown away.
       this.#dialog.addEventListener("close", () => this.restart(), { once: true });

@@ -64,11 +64,15 @@ export class MailbuttonSettings extends Base {
     return ["signIn", ...super.properties()];
   }
 
-  protected override async start(): Promise<void> {
-    this.#fields.clear();
+  protected override ask(): Promise<Reply> {
     // What was typed outlives another language.
     if (this.#of !== this.host) this.#values = {};
     this.#of = this.host;
+    return this.call("form", this.inLocale({ ...this.#values }));
+  }
+
+  protected override start(reply: Reply): void {
+    this.#fields.clear();
     this.#last = null;
     for (const place of [this.#proposal, this.#steps, this.#signing]) delete place.dataset["shown"];
     fill(this.#buttons);
@@ -76,7 +80,6 @@ export class MailbuttonSettings extends Base {
     fill(this.#result);
     const form = h("form", { novalidate: true, part: "form" }, this.#banner, this.#list, this.#signing, this.#buttons, this.#why, this.#result);
     form.addEventListener("submit", (event) => event.preventDefault());
-    const reply = await this.call("form", this.inLocale({ ...this.#values }));
     fill(this.top, form);
     this.#show(reply);
     for (const [key, { data, input }] of this.#fields) {
