@@ -88,8 +88,12 @@ impl Guest {
 
 /// Of a GET, read to the end of its head.
 async fn target(stream: &mut TcpStream) -> Option<String> {
+    const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::new();
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+    let mut looked_at = 0;
+    // Only what is new: whoever sends it byte by byte would have all of it looked through for each.
+    while !head.get(looked_at..).is_some_and(|new| new.windows(END.len()).any(|window| window == END)) {
+        looked_at = head.len().saturating_sub(END.len() - 1);
         if head.len() > LONGEST_HEAD || stream.read_buf(&mut head).await.ok()? == 0 {
             return None;
         }
