@@ -16,7 +16,7 @@ import mailbutton  # noqa: E402
 from mailbutton import _account  # noqa: E402
 from servers import SERVERS, make_certificates  # noqa: E402
 from servers.reporting import pytest_runtest_makereport  # noqa: E402, F401
-from support import leaks, smtp_settings  # noqa: E402
+from support import SilentServer, leaks, smtp_settings  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,3 +85,10 @@ def account(server):
     with mailbutton.open(ca_file=server.ca_file, program_name="Ledger") as account:
         account.settings_set(smtp_settings(server))
         yield account
+
+
+@pytest.fixture
+def silent():
+    """A server that takes connections and never says a word."""
+    with SilentServer() as server:
+        yield server

@@ -7,7 +7,7 @@ import time
 import mailbutton
 import pytest
 from mailbutton import _bridge
-from support import LONG, PDF, SilentServer, email, leaks, make_pdf, parsed, smtp_settings
+from support import LONG, PDF, email, leaks, make_pdf, parsed, smtp_settings
 
 JOB_FUNCTIONS = {"reply_wait", "reply_cancel"}
 
@@ -15,12 +15,6 @@ JOB_FUNCTIONS = {"reply_wait", "reply_cancel"}
 @pytest.fixture
 def bridge(account):
     return mailbutton.Bridge(account)
-
-
-@pytest.fixture
-def silent():
-    with SilentServer() as server:
-        yield server
 
 
 @pytest.fixture

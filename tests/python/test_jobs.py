@@ -9,19 +9,13 @@ import threading
 import mailbutton
 import pytest
 from mailbutton import Status
-from support import LONG, PDF, HttpServer, SilentServer, email, make_pdf, program, run
+from support import LONG, PDF, HttpServer, email, make_pdf, program, run
 
 STEPS = ["name", "connect", "greeting", "tls", "login", "sender", "recipient", "content", "verdict"]
 
 
 class Stop(Exception):
     pass
-
-
-@pytest.fixture
-def silent():
-    with SilentServer() as server:
-        yield server
 
 
 @pytest.fixture
