@@ -702,6 +702,18 @@ def test_esc_does_not_throw_away_what_was_written(elements):
     expect(dialog).to_have_count(0)
 
 
+def test_a_preview_that_does_not_come_is_told_and_can_be_asked_for_again(elements):
+    elements.compose()
+    elements.say("check_document", None)
+    elements.button("preview").click()
+    elements.page.get_by_text(elements.words["no_answer"]).wait_for()
+    expect(elements.page.locator("mailbutton-compose #body")).to_be_visible()
+    elements.say("check_document", {"status": -11, "status_name": "BAD_EMAIL", "preview_html": "<p>Hello <b>Ana</b></p>"})
+    elements.button("try_again").click()
+    elements.page.frame_locator("mailbutton-compose iframe.preview").get_by_text("Hello Ana").wait_for()
+    expect(elements.page.get_by_text(elements.words["no_answer"])).to_have_count(0)
+
+
 def test_esc_closes_an_email_that_nobody_touched(elements):
     reply = elements.email()
     button = elements.page.get_by_role("button", name=reply["button"]["label"], exact=True)

@@ -234,8 +234,15 @@ export class MailbuttonCompose extends Base {
       set(preview, { "aria-pressed": String(isPreview) });
       if (isPreview) {
         const reply = await this.call("check_document", this.inLocale({ ...this.#typed(), preview: true })).catch(() => null);
+        if (!reply) {
+          // An empty preview would look like an empty email.
+          fill(this.#result, this.unanswered(() => void show(true)));
+          await show(false);
+          return;
+        }
+        if (this.#result.querySelector("[part=unanswered]")) fill(this.#result);
         // A sandbox without scripts, in a document of its own: the library's HTML, and what it quotes, reach nothing here.
-        const url = URL.createObjectURL(new Blob([String(reply?.["preview_html"] ?? "")], { type: "text/html;charset=utf-8" }));
+        const url = URL.createObjectURL(new Blob([String(reply["preview_html"] ?? "")], { type: "text/html;charset=utf-8" }));
         frame.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
         frame.src = url;
       }
