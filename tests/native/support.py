@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 import mailbutton
 from desktop import PATIENCE
@@ -59,11 +60,9 @@ class Told:
             except OSError:
                 return
             client.settimeout(PATIENCE)
-            with client, client.makefile("rwb") as stream:
-                try:
-                    self._talk(client, stream)
-                except OSError:
-                    pass
+            # Around the stream, too: what could not be written is tried once more when it is closed.
+            with suppress(OSError), client, client.makefile("rwb") as stream:
+                self._talk(client, stream)
             self.left.set()
 
     def _talk(self, client, stream):

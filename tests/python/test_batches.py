@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import threading
+import time
 from collections import Counter
 
 import mailbutton
@@ -110,9 +111,14 @@ def test_cancelling_some_disturbs_no_other(servers):
     accepted = {at for at, reason in ended.items() if reason == "accepted"}
     uncertain = {at for at, reason in ended.items() if reason == "no_verdict"}
     assert len(accepted) >= 120
-    came = Counter(int(parsed(delivered)["Subject"]) for delivered in server.wait_for_messages(len(accepted)))
+    # Some of the uncertain ones may come, and before the others.
+    came, deadline = Counter(), time.monotonic() + LONG
+    while not accepted <= set(came):
+        assert time.monotonic() < deadline, accepted - set(came)
+        came = Counter(int(parsed(delivered)["Subject"]) for delivered in server.messages())
+        time.sleep(0.02)
     assert set(came.values()) == {1}
-    assert accepted <= set(came) <= accepted | uncertain
+    assert set(came) <= accepted | uncertain
 
 
 def test_closing_the_account_lets_what_was_begun_come_to_its_end(servers):

@@ -263,11 +263,13 @@ def test_cancelling_an_asyncio_task_cancels_the_send(stuck, silent):
 
 def test_a_deadline_of_asyncio_cancels_the_send(stuck, silent):
     async def send():
-        await asyncio.wait_for(stuck.start_document(email(), PDF), timeout=0.05)
+        job = stuck.start_document(email(), PDF)
+        connection = await asyncio.to_thread(silent.wait_for_connection)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(job, timeout=0.05)
+        return connection
 
-    with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(send())
-    silent.wait_for_hang_up(silent.wait_for_connection())
+    silent.wait_for_hang_up(asyncio.run(send()))
 
 
 def test_asyncio_to_thread(account):

@@ -208,7 +208,7 @@ class Server:
         """Forget the messages delivered so far, so that one server serves many tests."""
         raise NotImplementedError
 
-    def wait_for_messages(self, count, timeout=10):
+    def wait_for_messages(self, count, timeout=30):
         """The messages, as soon as there are `count` of them."""
         deadline = time.monotonic() + timeout
         while True:
