@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::deadlines::Deadlines;
@@ -104,22 +106,34 @@ fn settle(stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
 }
 
 async fn look_up(host: &str, deadlines: &Deadlines, journal: &Journal) -> Result<Vec<SocketAddr>, Failure> {
-    let found = timeout(deadlines.connect, lookup_host((host, 0)))
-        .await
-        .map_err(|_| Failure::new(Ending::NameLookupFailed).detail("no answer from the name server"))?;
-    let addresses: Vec<_> = match found {
-        Ok(addresses) => addresses.collect(),
-        // The resolver's code is lost on the way here; its wording is all there is to tell "try again" from "no such name".
-        Err(error) if error.to_string().contains("Temporary failure") => {
-            return Err(Failure::new(Ending::NameLookupFailed).detail(error.to_string()));
-        }
-        Err(error) => return Err(Failure::new(Ending::NameNotFound).detail(error.to_string())),
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, 0)],
+        Err(_) => timeout(deadlines.connect, ask_resolver(host.to_owned()))
+            .await
+            .map_err(|_| Failure::new(Ending::NameLookupFailed).detail("no answer from the name server"))??,
     };
     if addresses.is_empty() {
         return Err(Failure::new(Ending::NameNotFound));
     }
     journal.found(|found| found.addresses.clone_from(&addresses));
     Ok(addresses)
+}
+
+/// The system's resolver. The standard library's way to it drops the code that tells "there is no such name" from "nobody
+/// could be asked", and leaves words in the language of the host program.
+async fn ask_resolver(host: String) -> Result<Vec<SocketAddr>, Failure> {
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    match spawn_blocking(move || getaddrinfo(Some(&host), None, Some(hints))).await {
+        Ok(Ok(found)) => Ok(found.flatten().map(|entry| entry.sockaddr).collect()),
+        Ok(Err(error)) => {
+            let ending = match error.kind() {
+                LookupErrorKind::NoName | LookupErrorKind::NoData => Ending::NameNotFound,
+                _ => Ending::NameLookupFailed,
+            };
+            Err(Failure::new(ending).detail(error.to_string()))
+        }
+        Err(_) => Err(Failure::new(Ending::NameLookupFailed)),
+    }
 }
 
 /// The resolver's order, with the families taking turns (RFC 8305 section 4).
@@ -170,7 +184,12 @@ fn connect_failure(error: &io::Error) -> Failure {
         K::NetworkUnreachable | K::HostUnreachable | K::NetworkDown => Ending::NoRoute,
         _ => Ending::ConnectionFailed,
     };
-    Failure::new(ending).detail(error.to_string())
+    // The system's words are in the host program's language; a firewall's refusal is told by ours.
+    let detail = match (error.kind(), error.raw_os_error()) {
+        (kind @ K::PermissionDenied, Some(code)) => format!("{kind} (os error {code})"),
+        _ => error.to_string(),
+    };
+    Failure::new(ending).detail(detail)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The operating system where it says no: functions of libc that stand in the test's program in front of the system's own,
 //! so that the library linked into it meets failures that no server can bring about. Everything else is handed on.
+#![allow(dead_code, reason = "no test has use for all of it")]
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -9,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::{addrinfo, pthread_attr_t, pthread_t, size_t, sockaddr, socklen_t, ssize_t};
 
@@ -22,6 +24,8 @@ pub const BLOCKED_ADDRESS: &str = "192.0.2.1";
 /// Device and inode of the file that its disk cannot read.
 static UNREADABLE: Mutex<Option<(u64, u64)>> = Mutex::new(None);
 
+static SPEAKS_ROMANIAN: AtomicBool = AtomicBool::new(false);
+
 thread_local! {
     static HAS_NO_THREADS: Cell<bool> = const { Cell::new(false) };
     static HAS_NO_PORTS: Cell<bool> = const { Cell::new(false) };
@@ -31,6 +35,11 @@ thread_local! {
 pub fn break_disk_under(path: &Path) {
     let metadata = fs::metadata(path).unwrap();
     *UNREADABLE.lock().unwrap() = Some((metadata.dev(), metadata.ino()));
+}
+
+/// From now on the system tells of errors in the language of its user, as in a program that called `setlocale`.
+pub fn speak_romanian() {
+    SPEAKS_ROMANIAN.store(true, Ordering::SeqCst);
 }
 
 /// While this runs, the calling thread cannot start another one.
@@ -155,4 +164,29 @@ unsafe extern "C" fn pthread_create(
     }
     // SAFETY: its type; everything is handed on as it came.
     unsafe { own::<PthreadCreate>(c"pthread_create")(thread, attributes, begin, argument) }
+}
+
+type GaiStrerror = unsafe extern "C" fn(c_int) -> *const c_char;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn gai_strerror(error: c_int) -> *const c_char {
+    if SPEAKS_ROMANIAN.load(Ordering::SeqCst) {
+        return c"Rezolvarea numelui nu a reușit".as_ptr();
+    }
+    // SAFETY: its type; everything is handed on as it came.
+    unsafe { own::<GaiStrerror>(c"gai_strerror")(error) }
+}
+
+type StrerrorR = unsafe extern "C" fn(c_int, *mut c_char, size_t) -> c_int;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __xpg_strerror_r(error: c_int, buffer: *mut c_char, length: size_t) -> c_int {
+    let text = c"Eroare a sistemului";
+    if SPEAKS_ROMANIAN.load(Ordering::SeqCst) && length > text.count_bytes() {
+        // SAFETY: the text and its NUL fit into the buffer.
+        unsafe { text.as_ptr().copy_to_nonoverlapping(buffer, text.count_bytes() + 1) };
+        return 0;
+    }
+    // SAFETY: its type; everything is handed on as it came.
+    unsafe { own::<StrerrorR>(c"__xpg_strerror_r")(error, buffer, length) }
 }
