@@ -26,8 +26,9 @@ const KINDS: &[&str] = &[
 
 /// What the host says of its document.
 struct Document {
-    /// Kind and reference in words, for example "Invoice 2026-001".
-    title: String,
+    /// In words, for example "Invoice".
+    kind: String,
+    reference: Option<String>,
     recipient_name: Option<String>,
     /// As the host keeps it: text with separators, or a list with an address in each item.
     to: Value,
@@ -92,10 +93,7 @@ fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
         faults.push(fault.with("choices", KINDS.join(", ")));
     }
     let kind = object.text("title", faults).unwrap_or_else(|| texts.get(&format!("kind-{kind}")));
-    let title = match object.text("reference", faults) {
-        Some(reference) => format!("{kind} {reference}"),
-        None => kind,
-    };
+    let reference = object.text("reference", faults);
     let (mut recipient_name, mut to) = (None, Value::from(""));
     if let Some(mut recipient) = object.object("recipient", faults) {
         recipient_name = recipient.text("name", faults).filter(|name| !name.trim().is_empty());
@@ -108,7 +106,8 @@ fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
         recipient.end(faults);
     }
     let document = Document {
-        title,
+        kind,
+        reference,
         recipient_name,
         to,
         subject: object.text("subject", faults),
@@ -123,7 +122,12 @@ fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
 
 /// In the form that `mailbutton_send_document` takes, for the host to show, change and send.
 fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
-    let Document { title, recipient_name, to, subject, body, file_name } = document;
+    let Document { kind, reference, recipient_name, to, subject, body, file_name } = document;
+    let titled = |reference: Option<String>| match reference {
+        Some(reference) => format!("{kind} {reference}"),
+        None => kind.clone(),
+    };
+    let title = titled(reference.as_deref().map(|reference| texts.reference(reference)));
     let subject = subject.unwrap_or_else(|| match sender {
         Some(sender) => {
             texts.plain("button-subject_from", &[("document", title.clone()), ("sender", sender.to_owned())])
@@ -140,6 +144,6 @@ fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
         }
         text
     });
-    let file_name = file_name.unwrap_or_else(|| email::file_name_for(&title, ".pdf"));
+    let file_name = file_name.unwrap_or_else(|| email::file_name_for(&titled(reference), ".pdf"));
     json!({ "to": to, "subject": subject, "body": body, "document": { "file_name": file_name } })
 }

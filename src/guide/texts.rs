@@ -75,9 +75,19 @@ impl Texts {
         self.find(id, words).unwrap_or_else(|| id.to_owned())
     }
 
-    /// For what goes into an email, where no invisible characters belong.
+    /// For what goes into an email, which holds no isolating characters.
     pub fn plain(&self, id: &str, words: &[(&'static str, String)]) -> String {
         self.with(id, words).replace(['\u{2068}', '\u{2069}'], "")
+    }
+
+    /// A reference such as 2026-0124, for a text that goes into an email. Behind Arabic letters its digits count as Arabic
+    /// ones, and its halves change places (UAX #9, W2 and W4). The marks keep them; unlike isolates, an email may hold them.
+    pub fn reference(&self, reference: &str) -> String {
+        if self.direction() == "rtl" && reference.is_ascii() {
+            format!("\u{200E}{reference}\u{200E}")
+        } else {
+            reference.to_owned()
+        }
     }
 
     /// `None` where no catalogue has such a text.

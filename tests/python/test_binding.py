@@ -15,7 +15,7 @@ import mailbutton
 import pytest
 from mailbutton import Status
 from servers import PASSWORD
-from support import OTHER_PASSWORD, PDF, ROOT, SilentServer, email, environment, run, smtp_settings
+from support import OTHER_PASSWORD, PDF, ROOT, SilentServer, email, environment, parsed, run, smtp_settings
 
 HEADER = (ROOT / "include/mailbutton.h").read_text()
 
@@ -122,6 +122,16 @@ def test_a_button_begins_an_email_that_can_be_sent(account, server):
     assert pressed["button"]["enabled"] is True
     assert account.send_document(pressed["email"], PDF)["status"] == Status.OK
     server.wait_for_messages(1)
+
+
+def test_a_reference_reads_from_left_to_right_in_an_arabic_email(account, server):
+    document = {"kind": "invoice", "reference": "2026-0124", "recipient": {"addresses": "bogdan@example.test"}}
+    pressed = account.button({**document, "locale": "ar"})
+    assert (pressed["warnings"], pressed["email"]["document"]["file_name"]) == ([], "فاتورة 2026-0124.pdf")
+    account.send_document(pressed["email"], PDF)
+    (message,) = map(parsed, server.wait_for_messages(1))
+    held = "فاتورة \u200e2026-0124\u200e"
+    assert held in message["Subject"] and held in message.get_body(("plain",)).get_content()
 
 
 def test_an_address_is_enough_for_the_settings_of_a_known_provider(account):

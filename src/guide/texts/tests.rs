@@ -287,6 +287,9 @@ fn what_is_put_into_arabic_keeps_its_own_direction() {
     let text = arabic.with("problem-connection_refused", &refused);
     assert!(text.contains("\u{2068}mail.example.com\u{2069}") && text.contains(" 587"), "{text:?}");
     assert!(!arabic.plain("button-body_no_name", &document).contains(['\u{2068}', '\u{2069}']));
+    assert_eq!(arabic.reference("2026-0124"), "\u{200E}2026-0124\u{200E}");
+    assert_eq!(arabic.reference("أ-15"), "أ-15");
+    assert_eq!(in_language("ro").reference("2026-0124"), "2026-0124");
     assert_eq!(
         Texts::with_own("", vec![own("he", "kind-invoice = חשבונית")])
             .in_locale(&Locale::parse("he").unwrap())
