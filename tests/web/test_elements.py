@@ -642,6 +642,48 @@ def test_a_connection_that_is_lost_while_sending_does_not_send_again(elements):
     assert len(elements.calls("send_document")) == 1
 
 
+def test_what_the_program_forgot_may_have_been_sent(elements):
+    """It was begun anew while the email was on its way."""
+    forgotten = {"status": -1, "status_name": "BAD_CALL", "reason": "unknown_job", "message": "There is no such job.", "errors": []}
+    elements.compose()
+    elements.say("send_document", pending())
+    elements.say("reply_wait", forgotten)
+    elements.button("send").click()
+    elements.page.get_by_text(elements.words["end_unknown"], exact=True).wait_for()
+    expect(elements.button("send")).to_have_count(0)
+    assert elements.events() == [["mailbutton-failed", "UNCERTAIN"]]
+    assert len(elements.calls("send_document")) == 1
+    elements.fit()
+
+
+def test_an_email_that_is_asked_for_again_has_the_same_name(elements):
+    elements.compose()
+    elements.say("send_document", None, REFUSED, DONE)
+    elements.button("send").click()
+    elements.button("try_again").click()
+    elements.page.get_by_text(REFUSED["message"]).wait_for()
+    elements.button("send").click()
+    elements.page.get_by_text(DONE["message"]).wait_for()
+    lost, again, mended = (call["json"]["idempotency_key"] for call in elements.calls("send_document"))
+    assert lost == again != mended
+
+
+def test_a_dialog_that_is_moved_in_its_page_keeps_what_was_written(elements):
+    page = elements.page
+    elements.compose()
+    page.locator("mailbutton-compose #subject").fill("My own words")
+    page.evaluate("document.body.append(document.body.appendChild(document.createElement('main')).appendChild(document.querySelector('mailbutton-compose')))")
+    page.evaluate("new Promise(resolve => setTimeout(resolve))")
+    expect(page.locator("mailbutton-compose #subject")).to_have_value("My own words")
+    assert page.evaluate("document.querySelector('mailbutton-compose').shadowRoot.querySelector('dialog').matches(':modal')")
+    elements.say("send_document", DONE)
+    elements.button("send").click()
+    elements.page.get_by_text(DONE["message"]).wait_for()
+    page.evaluate("document.querySelector('mailbutton-compose').remove()")
+    page.evaluate("new Promise(resolve => setTimeout(resolve))")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_an_email_that_may_have_been_sent_is_not_sent_again(elements):
     elements.compose()
     elements.say("send_document", UNCERTAIN)

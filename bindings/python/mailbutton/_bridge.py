@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any, Callable, Dict, Hashable, Iterable, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Hashable, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 
 from . import _account, _library
 from ._account import Account, Job, Progress
@@ -15,7 +15,7 @@ from ._errors import Reply, Status
 
 # How long one call of reply_wait may take: well below what servers and proxies allow a request.
 _WAIT = 20.0
-# How long an end is kept that nobody asks for, and how long work may take before it is cancelled.
+# How long an end is kept, in case that the answer with it was lost; and how long work may take before it is cancelled.
 _KEPT = 60.0
 _OVERDUE = 3600.0
 _MOST = 64
@@ -64,6 +64,7 @@ class Bridge:
         self._jobs: Dict[str, _Work] = {}
         self._starting = 0
         self._lock = threading.Lock()
+        self._sending = threading.RLock()
 
     def call(
         self,
@@ -90,22 +91,40 @@ class Bridge:
         self._forget_the_old()
         if function in _OF_JOBS:
             return self._ask(function, json or {}, owner)
+        key = json.get("idempotency_key") if json is not None and function == "send_document" else None
+        order = _Order(owner, key if isinstance(key, str) else None, on_end)
         if function not in _WORK:
-            return self._begin(function, json, pdf, owner, on_end)
+            return self._begin(function, json, pdf, order)
+        if order.key is None:
+            return self._work(function, json, pdf, order)
+        # One after the other: a browser, too, may ask again by itself.
+        with self._sending:
+            return self._sent(order) or self._work(function, json, pdf, order)
+
+    def _sent(self, order: _Order) -> Optional[Reply]:
+        """The email of this name that is under way, or was or may have been sent. One that was refused may go out again."""
+        with self._lock:
+            named = [(name, work) for name, work in self._jobs.items() if work.order[:2] == order[:2]]
+        for name, work in named:
+            if work.ended is None:
+                return work.pending(name, 0)
+            if work.reply["status"] in (Status.OK, Status.UNCERTAIN):
+                return work.reply
+        return None
+
+    def _work(self, function: str, json: Optional[Json], pdf: Any, order: _Order) -> Reply:
         with self._room() as is_there:
             if not is_there:
                 return _bad_call("too_many_jobs", "Too much is under way at once. Try again in a moment.")
-            return self._begin(function, json, pdf, owner, on_end)
+            return self._begin(function, json, pdf, order)
 
-    def _begin(
-        self, function: str, json: Optional[Json], pdf: Any, owner: Hashable, on_end: Optional[OnEnd]
-    ) -> Reply:
+    def _begin(self, function: str, json: Optional[Json], pdf: Any, order: _Order) -> Reply:
         try:
             pointer = _start(self._account._open(), function, json, pdf)
         except _NotJson:
             return _bad_call("bad_argument", "The JSON cannot be passed on to the library.")
         job = Job(pointer)
-        work = _Work(job, owner, on_end, self._account._store)
+        work = _Work(job, order, self._account._store)
         if job.done:
             return work.end()
         name = secrets.token_urlsafe(16)
@@ -118,7 +137,7 @@ class Bridge:
         name, after = json.get("job"), json.get("after") or 0
         with self._lock:
             work = self._jobs.get(name) if isinstance(name, str) else None
-        if work is None or work.owner != owner:
+        if work is None or work.order.owner != owner:
             return _bad_call("unknown_job", "There is no such job, or it has been over for a while.", "job")
         if function == "reply_cancel":
             work.cancel()
@@ -127,15 +146,16 @@ class Bridge:
             return _bad_call("bad_argument", "This is the number of progress entries that were seen.", "after")
         if not work.wait(after, _WAIT):
             return work.pending(str(name), after)
-        self._forget(str(name))
+        work.is_told = True
         return work.reply
 
     @contextmanager
     def _room(self) -> Iterator[bool]:
-        """Whether one more piece of work may start; an end that nobody asked for makes room."""
+        """Whether one more piece of work may start; an end makes room, the oldest that was told first."""
         with self._lock:
             if len(self._jobs) + self._starting >= _MOST:
-                for name in [name for name, work in self._jobs.items() if work.ended is not None][:1]:
+                ended = [name for name, work in self._jobs.items() if work.ended is not None]
+                for name in sorted(ended, key=lambda name: not self._jobs[name].is_told)[:1]:
                     del self._jobs[name]
             is_there = len(self._jobs) + self._starting < _MOST
             self._starting += is_there
@@ -144,10 +164,6 @@ class Bridge:
         finally:
             with self._lock:
                 self._starting -= is_there
-
-    def _forget(self, name: str) -> None:
-        with self._lock:
-            self._jobs.pop(name, None)
 
     def _forget_the_old(self) -> None:
         now = time.monotonic()
@@ -159,16 +175,25 @@ class Bridge:
                     work.cancel()
 
 
+class _Order(NamedTuple):
+    """Who wants a piece of work, what the page calls it, and who hears of its end."""
+
+    owner: Hashable
+    # Of an email: a page whose answer was lost asks for the same one again.
+    key: Optional[str]
+    on_end: Optional[OnEnd]
+
+
 class _Work:
     """A job, what was told of it so far, and in the end its reply."""
 
-    def __init__(self, job: Job, owner: Hashable, on_end: Optional[OnEnd], store: Optional[str]) -> None:
-        self.owner = owner
+    def __init__(self, job: Job, order: _Order, store: Optional[str]) -> None:
+        self.order = order
+        self.is_told = False
         self.begun = time.monotonic()
         self.ended: Optional[float] = None
         self.reply: Reply = {}
         self._job = job
-        self._on_end = on_end
         self._store = store
         self._trail: List[Progress] = []
         self._changed = threading.Condition()
@@ -185,8 +210,8 @@ class _Work:
     def end(self) -> Reply:
         self.reply = _without_folder(_account._read(self._job._open()), self._store)
         try:
-            if self._on_end is not None:
-                self._on_end(self.reply)
+            if self.order.on_end is not None:
+                self.order.on_end(self.reply)
         finally:
             with self._changed:
                 self.ended = time.monotonic()

@@ -16,7 +16,8 @@ export interface Progress {
  * program adds the document itself. The promise is rejected only where no reply came at all.
  *
  * Work that is under way is answered with `{"status": 1, "job", "seen"}`, and goes on with the functions `reply_wait` (`{"job", "after"}`)
- * and `reply_cancel` (`{"job"}`).
+ * and `reply_cancel` (`{"job"}`). Answers get lost: the program keeps an end for a minute, for who asks again, and takes `send_document` with
+ * the `idempotency_key` of an email that is under way, or was sent in that minute, as a question about that one.
  */
 export interface Host {
 	call(name: string, json: object | null, bytes?: Uint8Array | Blob): Promise<Reply>;
@@ -65,8 +66,8 @@ declare abstract class Base extends HTMLElement {
 	};
 	protected word(key: string): string;
 	protected filled(key: string, name: string, value: string): string;
-	/** `word` is what is to be said: nothing was changed, or nobody knows. */
-	protected unanswered(again: () => void, word?: string): HTMLElement;
+	/** `word` is what is to be said: nothing was changed, or nobody knows. The cause is for who builds the page. */
+	protected unanswered(cause: unknown, again: () => void, word?: string): HTMLElement;
 	protected tell(name: string, detail: unknown): void;
 	/** How it ended: the sentence, what to do, and what is for whoever helps. */
 	protected outcome(reply: Reply, take: ((advice: Advice) => void) | null, ...more: (HTMLElement | null)[]): HTMLElement;
@@ -82,6 +83,7 @@ export declare class MailbuttonCompose extends Base {
 	protected properties(): string[];
 	protected ask(): Promise<Reply>;
 	protected start(reply: Reply): void;
+	connectedCallback(): void;
 	disconnectedCallback(): void;
 }
 export declare class MailbuttonSettings extends Base {

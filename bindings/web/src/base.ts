@@ -15,7 +15,9 @@ interface Advice {
 }
 
 /** A program that does not answer cannot give its words either. */
-const WITHOUT_WORDS: Record<string, string> = { no_answer: "The program does not answer. Nothing was changed.", try_again: "Try again" };
+const WITHOUT_WORDS: Record<string, string> = {
+  no_answer: "The program does not answer. Nothing was changed.", try_again: "Try again",
+};
 
 export abstract class Base extends HTMLElement {
   static readonly observedAttributes = ["locale"];
@@ -91,8 +93,8 @@ export abstract class Base extends HTMLElement {
       this.top.lang = String(locale ?? "");
       this.top.dir = String(direction ?? "auto");
       this.start(await asked);
-    } catch {
-      fill(this.top, this.unanswered(() => void this.#run()));
+    } catch (cause) {
+      fill(this.top, this.unanswered(cause, () => void this.#run()));
     }
   }
 
@@ -115,8 +117,9 @@ export abstract class Base extends HTMLElement {
     return slot(this.word(key), name, value);
   }
 
-  /** `word` is what is to be said: nothing was changed, or nobody knows. */
-  protected unanswered(again: () => void, word = "no_answer"): HTMLElement {
+  /** `word` is what is to be said: nothing was changed, or nobody knows. The cause is for who builds the page. */
+  protected unanswered(cause: unknown, again: () => void, word = "no_answer"): HTMLElement {
+    console.info(`<${this.localName}>`, cause);
     return h(
       "div", { class: "box failed column", role: "alert", part: "unanswered" },
       h("p", {}, this.word(word)),

@@ -101,10 +101,22 @@ export class MailbuttonCompose extends Base {
     if (hadFocus) open.focus();
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const dialog = this.#dialog;
+    if (!dialog) return;
+    // Moved in its page: what is being written stays, and so does the dialog, which lost its place above the page.
+    dialog.removeAttribute("open");
+    dialog.showModal();
+  }
+
   disconnectedCallback(): void {
-    this.#dialog?.remove();
-    this.#dialog = null;
-    this.#forgetBlob();
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.#dialog?.remove();
+      this.#dialog = null;
+      this.#forgetBlob();
+    });
   }
 
   // The dialog
@@ -233,10 +245,12 @@ export class MailbuttonCompose extends Base {
       set(write, { "aria-pressed": String(!isPreview) });
       set(preview, { "aria-pressed": String(isPreview) });
       if (isPreview) {
-        const reply = await this.call("check_document", this.inLocale({ ...this.#typed(), preview: true })).catch(() => null);
-        if (!reply) {
+        let reply: Reply;
+        try {
+          reply = await this.call("check_document", this.inLocale({ ...this.#typed(), preview: true }));
+        } catch (cause) {
           // An empty preview would look like an empty email.
-          fill(this.#result, this.unanswered(() => void show(true)));
+          fill(this.#result, this.unanswered(cause, () => void show(true)));
           await show(false);
           return;
         }
@@ -335,9 +349,9 @@ export class MailbuttonCompose extends Base {
       if (reply.status === BAD_EMAIL) this.#end(reply);
       else if (warnings.length === 0) await this.#deliver();
       else this.#warn(warnings);
-    } catch {
+    } catch (cause) {
       this.#busy(false);
-      fill(this.#result, this.unanswered(() => void this.#check()));
+      fill(this.#result, this.unanswered(cause, () => void this.#check()));
     }
   }
 
@@ -386,18 +400,25 @@ export class MailbuttonCompose extends Base {
       this.#key = null;
       this.#end(reply);
       this.tell(reply.status === OK ? "mailbutton-sent" : "mailbutton-failed", reply);
-    } catch {
+    } catch (cause) {
       this.#busy(false);
+      if (job.isForgotten) {
+        this.#key = null;
+        const reply = { status: UNCERTAIN, status_name: "UNCERTAIN", reason: "unknown_job", message: this.word("end_unknown") };
+        this.#end(reply);
+        this.tell("mailbutton-failed", reply);
+        return;
+      }
       if (job.isBegun) {
         // It may be on its way: what became of it is asked for, and nothing is sent anew.
-        fill(this.#result, this.unanswered(() => void this.#deliver(job), "connection_lost"));
+        fill(this.#result, this.unanswered(cause, () => void this.#deliver(job), "connection_lost"));
         set(this.#send!, { "aria-disabled": "true" });
         // Who does not want to wait for it can leave.
         this.#job = null;
         return;
       }
       this.#job = null;
-      fill(this.#result, this.unanswered(() => void this.#check()));
+      fill(this.#result, this.unanswered(cause, () => void this.#check()));
     }
   }
 

@@ -22,7 +22,8 @@ export interface Progress {
  * program adds the document itself. The promise is rejected only where no reply came at all.
  *
  * Work that is under way is answered with `{"status": 1, "job", "seen"}`, and goes on with the functions `reply_wait` (`{"job", "after"}`)
- * and `reply_cancel` (`{"job"}`).
+ * and `reply_cancel` (`{"job"}`). Answers get lost: the program keeps an end for a minute, for who asks again, and takes `send_document` with
+ * the `idempotency_key` of an email that is under way, or was sent in that minute, as a question about that one.
  */
 export interface Host {
   call(name: string, json: object | null, bytes?: Uint8Array | Blob): Promise<Reply>;
@@ -90,12 +91,18 @@ export class Job {
   #id: string | null = null;
   #seen = 0;
   #wantsCancel = false;
+  #isForgotten = false;
 
   constructor(private readonly host: Host) {}
 
   /** It was begun, and may go on although nothing is heard of it: then it must not be begun again. */
   get isBegun(): boolean {
     return this.#id !== null;
+  }
+
+  /** The program was asked too late, or was begun anew meanwhile: how it ended, nobody knows. */
+  get isForgotten(): boolean {
+    return this.#isForgotten;
   }
 
   async run(begun: Promise<Reply>, told: (progress: Progress) => void): Promise<Reply> {
@@ -121,8 +128,12 @@ export class Job {
     return reply;
   }
 
-  #wait(): Promise<Reply> {
-    return this.host.call("reply_wait", { job: this.#id, after: this.#seen });
+  async #wait(): Promise<Reply> {
+    const reply = await this.host.call("reply_wait", { job: this.#id, after: this.#seen });
+    if (reply.reason !== "unknown_job") return reply;
+    this.#id = null;
+    this.#isForgotten = true;
+    throw new Error(reply.message);
   }
 
   async cancel(): Promise<void> {

@@ -107,8 +107,8 @@ export class MailbuttonSettings extends Base {
       try {
         const reply = await this.call("form", this.inLocale({ ...this.#values }));
         if (turn === this.#turn) this.#show(reply);
-      } catch {
-        if (turn === this.#turn) fill(this.#result, this.unanswered(() => void this.#ask().then(() => fill(this.#result))));
+      } catch (cause) {
+        if (turn === this.#turn) fill(this.#result, this.unanswered(cause, () => void this.#ask().then(() => fill(this.#result))));
       }
     };
     this.#asked = asking();
@@ -240,10 +240,10 @@ export class MailbuttonSettings extends Base {
       const reply = lost ? await job.resume(told) : await job.run(send(), told);
       this.#end(reply);
       this.tell("mailbutton-tested", reply);
-    } catch {
+    } catch (cause) {
       this.#job = null;
       const again = job.isBegun ? job : null;
-      fill(this.#result, this.unanswered(() => void this.#test(again), again ? "connection_lost" : "no_answer"));
+      fill(this.#result, this.unanswered(cause, () => void this.#test(again), again ? "connection_lost" : "no_answer"));
     }
   }
 
@@ -295,8 +295,8 @@ export class MailbuttonSettings extends Base {
       } else {
         this.#end(reply);
       }
-    } catch {
-      fill(this.#result, this.unanswered(() => void this.#update()));
+    } catch (cause) {
+      fill(this.#result, this.unanswered(cause, () => void this.#update()));
     }
   }
 
@@ -338,9 +338,9 @@ export class MailbuttonSettings extends Base {
       } else {
         await this.#signed(begun);
       }
-    } catch {
+    } catch (cause) {
       this.#job = null;
-      fill(this.#result, this.unanswered(() => void this.#signInNow()));
+      fill(this.#result, this.unanswered(cause, () => void this.#signInNow()));
     }
   }
 
@@ -359,9 +359,9 @@ export class MailbuttonSettings extends Base {
     const job = this.#run("loading", null);
     try {
       await this.#signed(await job.run(this.call("sign_out", null), () => undefined));
-    } catch {
+    } catch (cause) {
       this.#job = null;
-      fill(this.#result, this.unanswered(() => void this.#signOut()));
+      fill(this.#result, this.unanswered(cause, () => void this.#signOut()));
     }
   }
 }

@@ -782,6 +782,7 @@ word-saved = حُفظت الإعدادات.
 word-try_again = حاول مرة أخرى
 word-no_answer = لا يستجيب { $program }. لم يتغير شيء.
 word-connection_lost = انقطع الاتصال مع { $program }. حاول مرة أخرى لترى كيف سار الأمر.
+word-end_unknown = لا يعرف { $program } كيف انتهى الأمر. اسأل المستلم هل وصلت الرسالة قبل أن ترسلها مرة أخرى.
 word-other_version = جزء من هذا النموذج أحدث من هذه الصفحة ولا يمكن عرضه كاملًا.
 word-required = مطلوب
 word-show_password = إظهار

@@ -766,6 +766,7 @@ word-saved = Die Einstellungen sind gespeichert.
 word-try_again = Erneut versuchen
 word-no_answer = { $program } antwortet nicht. Es wurde nichts geändert.
 word-connection_lost = Die Verbindung zu { $program } ist abgebrochen. Versuchen Sie es erneut, um zu sehen, wie es weiterging.
+word-end_unknown = { $program } weiß nicht, wie es ausgegangen ist. Fragen Sie den Empfänger, ob die E-Mail angekommen ist, bevor Sie sie noch einmal senden.
 word-other_version = Ein Teil dieses Formulars ist neuer als diese Seite und kann nicht vollständig gezeigt werden.
 word-required = erforderlich
 word-show_password = Anzeigen

@@ -766,6 +766,7 @@ word-saved = The settings are saved.
 word-try_again = Try again
 word-no_answer = { $program } does not answer. Nothing was changed.
 word-connection_lost = The connection to { $program } was lost. Try again to see how it went on.
+word-end_unknown = { $program } does not know how it ended. Ask the recipient whether the email arrived before you send it again.
 word-other_version = Some of this form is newer than this page and cannot be shown in full.
 word-required = required
 word-show_password = Show

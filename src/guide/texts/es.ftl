@@ -766,6 +766,7 @@ word-saved = Los ajustes están guardados.
 word-try_again = Intentar de nuevo
 word-no_answer = { $program } no responde. No se cambió nada.
 word-connection_lost = Se perdió la conexión con { $program }. Inténtelo de nuevo para ver cómo siguió.
+word-end_unknown = { $program } no sabe cómo terminó. Pregunte al destinatario si el correo llegó antes de enviarlo de nuevo.
 word-other_version = Parte de este formulario es más reciente que esta página y no puede mostrarse completa.
 word-required = obligatorio
 word-show_password = Mostrar

@@ -766,6 +766,7 @@ word-saved = Les paramètres sont enregistrés.
 word-try_again = Réessayer
 word-no_answer = { $program } ne répond pas. Rien n’a été modifié.
 word-connection_lost = La connexion avec { $program } a été perdue. Réessayez pour voir la suite.
+word-end_unknown = { $program } ne sait pas comment cela s’est terminé. Demandez au destinataire si l’e-mail est arrivé avant de l’envoyer de nouveau.
 word-other_version = Une partie de ce formulaire est plus récente que cette page et ne peut pas être affichée en entier.
 word-required = obligatoire
 word-show_password = Afficher

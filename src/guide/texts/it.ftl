@@ -766,6 +766,7 @@ word-saved = Le impostazioni sono salvate.
 word-try_again = Riprova
 word-no_answer = { $program } non risponde. Nulla è stato modificato.
 word-connection_lost = La connessione con { $program } si è interrotta. Riprovi per vedere com’è andata.
+word-end_unknown = { $program } non sa com’è andata a finire. Chieda al destinatario se l’email è arrivata prima di inviarla di nuovo.
 word-other_version = Una parte di questo modulo è più recente di questa pagina e non può essere mostrata per intero.
 word-required = obbligatorio
 word-show_password = Mostra

@@ -766,6 +766,7 @@ word-saved = De instellingen zijn opgeslagen.
 word-try_again = Opnieuw proberen
 word-no_answer = { $program } antwoordt niet. Er is niets gewijzigd.
 word-connection_lost = De verbinding met { $program } is verbroken. Probeer opnieuw om te zien hoe het verderging.
+word-end_unknown = { $program } weet niet hoe het is afgelopen. Vraag de ontvanger of de e-mail is aangekomen voordat u die opnieuw verzendt.
 word-other_version = Een deel van dit formulier is nieuwer dan deze pagina en kan niet volledig worden getoond.
 word-required = verplicht
 word-show_password = Tonen

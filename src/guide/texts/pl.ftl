@@ -774,6 +774,7 @@ word-saved = Ustawienia są zapisane.
 word-try_again = Spróbuj ponownie
 word-no_answer = { $program } nie odpowiada. Nic nie zostało zmienione.
 word-connection_lost = Utracono połączenie z programem { $program }. Spróbuj ponownie, aby zobaczyć, co było dalej.
+word-end_unknown = { $program } nie wie, jak to się skończyło. Zapytaj odbiorcę, czy wiadomość dotarła, zanim wyślesz ją ponownie.
 word-other_version = Część tego formularza jest nowsza niż ta strona i nie może być pokazana w całości.
 word-required = wymagane
 word-show_password = Pokaż

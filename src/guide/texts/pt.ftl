@@ -766,6 +766,7 @@ word-saved = As configurações estão guardadas.
 word-try_again = Tentar novamente
 word-no_answer = { $program } não responde. Nada foi alterado.
 word-connection_lost = A conexão com { $program } foi perdida. Tente novamente para ver como continuou.
+word-end_unknown = { $program } não sabe como terminou. Pergunte ao destinatário se o e-mail chegou antes de enviá-lo de novo.
 word-other_version = Parte deste formulário é mais recente que esta página e não pode ser mostrada por completo.
 word-required = obrigatório
 word-show_password = Mostrar

@@ -770,6 +770,7 @@ word-saved = Setările sunt salvate.
 word-try_again = Încearcă din nou
 word-no_answer = { $program } nu răspunde. Nu s-a schimbat nimic.
 word-connection_lost = Legătura cu { $program } s-a întrerupt. Încercați din nou ca să vedeți cum a continuat.
+word-end_unknown = { $program } nu știe cum s-a încheiat. Întrebați destinatarul dacă a primit e-mailul înainte să îl trimiteți din nou.
 word-other_version = O parte din acest formular este mai nouă decât această pagină și nu poate fi afișată complet.
 word-required = obligatoriu
 word-show_password = Arată
