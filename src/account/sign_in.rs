@@ -112,61 +112,85 @@ pub fn client<'a>(account: &'a Account, host: &str, username: &str) -> Result<(C
     Ok((Client { endpoints, id: program.id.clone(), secret: program.secret.clone() }, provider))
 }
 
+/// Where the person, or the program, shows who it is.
+enum Flow {
+    /// In a browser on this computer, which comes back to a listener of ours.
+    Browser,
+    /// In a browser that comes back to the host's own web server.
+    Redirect(Url),
+    Device,
+    ClientCredentials,
+}
+
 pub fn begin(account: &Account, json: Value) -> Result<Reply, Answer> {
     let mut faults = Faults::new();
     let texts = account.texts_for(&json, &mut faults);
-    let (mut values, mut flow, mut redirect) = (None, None, None);
-    if let Some(mut object) = Object::new(json, "sign_in_json", &mut faults).map(Object::outermost) {
-        values = object.take("settings").map(|json| Values::from_json(json, "settings", &mut faults));
-        flow = object.text("flow", &mut faults);
-        redirect = object.text("redirect_uri", &mut faults).and_then(|text| redirect_uri(&text, &mut faults));
-        object.take("locale");
-        object.end(&mut faults);
-    }
-    let flow = flow.as_deref().unwrap_or("browser");
-    if !["browser", "redirect", "device", "client_credentials"].contains(&flow) {
-        faults.push(Fault::program("flow", "flow_unknown"));
-    } else if (flow == "redirect") != redirect.is_some() && faults.is_empty() {
-        faults.push(Fault::program("redirect_uri", "redirect_uri_bad"));
-    }
-    if !faults.is_empty() {
+    let (values, flow) = asked(json, &mut faults);
+    let Some(flow) = flow.filter(|_| faults.is_empty()) else {
         return Err(fault::refuse(&texts, &faults, Status::BadSettings));
-    }
+    };
     let subject = subject(account, &texts, values)?;
-    let refuse = |fault: Fault| fault::refuse(&texts, &[fault], Status::BadSettings);
     match flow {
-        "device" | "client_credentials" => {
-            let work = if flow == "device" { Work::DeviceCode } else { Work::ClientCredentials };
-            start(account, texts, subject, work)
-        }
-        _ => {
-            let listener = match redirect {
-                Some(_) => None,
-                None => Some(Listener::bind().map_err(|error| {
-                    let failure = Failure::new(Ending::NoListener).detail(error.to_string());
-                    failed(&texts, &subject, &failure)
-                })?),
-            };
-            let redirect = redirect.or_else(|| Some(listener.as_ref()?.redirect().clone()));
-            let page = redirect.as_ref().and_then(|redirect| subject.client.page(redirect, &subject.username));
-            let (Some(page), Some(redirect), Some(id)) = (page, redirect, random()) else {
-                return Err(refuse(Fault::input("smtp_host", "no_sign_in_here")));
-            };
-            let url = page.url.to_string();
-            let (id, way) = (id.expose().to_owned(), Way::Page { page, redirect, listener });
-            account.sign_ins.add(SignIn { id: id.clone(), begun: Instant::now(), subject, way });
-            Ok(Reply::ready(Answer::ok("sign_in_begun").with("sign_in", id).with("url", url)))
+        Flow::Device => start(account, texts, subject, Work::DeviceCode),
+        Flow::ClientCredentials => start(account, texts, subject, Work::ClientCredentials),
+        Flow::Redirect(redirect) => show_page(account, &texts, subject, redirect, None),
+        Flow::Browser => {
+            let listener = Listener::bind().map_err(|error| {
+                failed(&texts, &subject, &Failure::new(Ending::NoListener).detail(error.to_string()))
+            })?;
+            show_page(account, &texts, subject, listener.redirect().clone(), Some(listener))
         }
     }
 }
 
-/// As strict as for the provider's own: a code is as good as a password while it lasts.
-fn redirect_uri(text: &str, faults: &mut Faults) -> Option<Url> {
-    let url = address(text).filter(|url| url.fragment().is_none());
-    if url.is_none() {
+/// The values of the form, if they are given, and the flow.
+fn asked(json: Value, faults: &mut Faults) -> (Option<Values>, Option<Flow>) {
+    let Some(mut object) = Object::new(json, "sign_in_json", faults).map(Object::outermost) else {
+        return (None, None);
+    };
+    let values = object.take("settings").map(|json| Values::from_json(json, "settings", faults));
+    let name = object.text("flow", faults).unwrap_or_else(|| "browser".to_owned());
+    let redirect = object.text("redirect_uri", faults);
+    object.take("locale");
+    object.end(faults);
+    let flow = match (name.as_str(), redirect) {
+        ("browser", None) => Some(Flow::Browser),
+        ("redirect", Some(redirect)) => redirect_uri(&redirect).map(Flow::Redirect),
+        ("device", None) => Some(Flow::Device),
+        ("client_credentials", None) => Some(Flow::ClientCredentials),
+        ("browser" | "redirect" | "device" | "client_credentials", _) => None,
+        _ => {
+            faults.push(Fault::program("flow", "flow_unknown"));
+            return (values, None);
+        }
+    };
+    if flow.is_none() && faults.is_empty() {
         faults.push(Fault::program("redirect_uri", "redirect_uri_bad"));
     }
-    url
+    (values, flow)
+}
+
+/// Begun: the person has to open the provider's page.
+fn show_page(
+    account: &Account,
+    texts: &Texts,
+    subject: Subject,
+    redirect: Url,
+    listener: Option<Listener>,
+) -> Result<Reply, Answer> {
+    let page = subject.client.page(&redirect, &subject.username);
+    let (Some(page), Some(id)) = (page, random()) else {
+        return Err(fault::refuse(texts, &[Fault::input("smtp_host", "no_sign_in_here")], Status::BadSettings));
+    };
+    let url = page.url.to_string();
+    let (id, way) = (id.expose().to_owned(), Way::Page { page, redirect, listener });
+    account.sign_ins.add(SignIn { id: id.clone(), begun: Instant::now(), subject, way });
+    Ok(Reply::ready(Answer::ok("sign_in_begun").with("sign_in", id).with("url", url)))
+}
+
+/// As strict as for the provider's own: a code is as good as a password while it lasts.
+fn redirect_uri(text: &str) -> Option<Url> {
+    address(text).filter(|url| url.fragment().is_none())
 }
 
 /// The values of the form, or the saved ones, checked as for saving.
