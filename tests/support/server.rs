@@ -1,6 +1,6 @@
 //! A server for one connection that plays a script, and writes down everything that it received.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -216,9 +216,16 @@ impl Peer {
     fn fill(&mut self) -> Played {
         let mut buffer = vec![0; 64 * 1024];
         let room = self.cut.received.map_or(buffer.len(), |cut| cut - self.shared.lock().received).min(buffer.len());
-        let read = match self.stream.as_mut().ok_or(Gone)? {
-            Stream::Clear(stream) => stream.read(&mut buffer[..room]),
-            Stream::Tls(stream) => stream.read(&mut buffer[..room]),
+        let stream = self.stream.as_mut().ok_or(Gone)?;
+        let read = loop {
+            let read = match stream {
+                Stream::Clear(stream) => stream.read(&mut buffer[..room]),
+                Stream::Tls(stream) => stream.read(&mut buffer[..room]),
+            };
+            // A machine that was paused.
+            if !read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+                break read;
+            }
         };
         let count = read.map_err(|_| Gone)?;
         if count == 0 {
