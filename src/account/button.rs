@@ -123,11 +123,15 @@ fn read(texts: &Texts, mut object: Object, faults: &mut Faults) -> Document {
 /// In the form that `mailbutton_send_document` takes, for the host to show, change and send.
 fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
     let Document { kind, reference, recipient_name, to, subject, body, file_name } = document;
-    let titled = |reference: Option<String>| match reference {
-        Some(reference) => format!("{kind} {reference}"),
-        None => kind.clone(),
+    let (title, file_title) = match reference {
+        Some(reference) => {
+            let title = format!("{kind} {}", texts.reference(&reference));
+            // A name has no marks; in front of letters that run from right to left its digits keep their places by themselves.
+            let is_first = texts.direction() == "rtl";
+            (title, if is_first { format!("{reference} {kind}") } else { format!("{kind} {reference}") })
+        }
+        None => (kind.clone(), kind),
     };
-    let title = titled(reference.as_deref().map(|reference| texts.reference(reference)));
     let subject = subject.unwrap_or_else(|| match sender {
         Some(sender) => {
             texts.plain("button-subject_from", &[("document", title.clone()), ("sender", sender.to_owned())])
@@ -144,6 +148,6 @@ fn prefilled(texts: &Texts, document: Document, sender: Option<&str>) -> Value {
         }
         text
     });
-    let file_name = file_name.unwrap_or_else(|| email::file_name_for(&titled(reference), ".pdf"));
+    let file_name = file_name.unwrap_or_else(|| email::file_name_for(&file_title, ".pdf"));
     json!({ "to": to, "subject": subject, "body": body, "document": { "file_name": file_name } })
 }

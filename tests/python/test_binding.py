@@ -127,7 +127,7 @@ def test_a_button_begins_an_email_that_can_be_sent(account, server):
 def test_a_reference_reads_from_left_to_right_in_an_arabic_email(account, server):
     document = {"kind": "invoice", "reference": "2026-0124", "recipient": {"addresses": "bogdan@example.test"}}
     pressed = account.button({**document, "locale": "ar"})
-    assert (pressed["warnings"], pressed["email"]["document"]["file_name"]) == ([], "فاتورة 2026-0124.pdf")
+    assert (pressed["warnings"], pressed["email"]["document"]["file_name"]) == ([], "2026-0124 فاتورة.pdf")
     account.send_document(pressed["email"], PDF)
     (message,) = map(parsed, server.wait_for_messages(1))
     held = "فاتورة \u200e2026-0124\u200e"

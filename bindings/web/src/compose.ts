@@ -276,7 +276,7 @@ export class MailbuttonCompose extends Base {
     const add = h("button", { type: "button", class: "small", onclick: () => input.click() }, this.word("add_attachment"));
     const name = (this.#email["document"] as { file_name?: string } | undefined)?.file_name ?? "document.pdf";
     const url = this.#url();
-    const document = h("p", {}, h("span", { class: "quiet" }, `${this.word("document")}: `), url ? link(new URL(url, location.href).href, name) ?? h("a", { href: url, target: "_blank", rel: "noopener" }, name) : h("bdi", {}, name));
+    const document = h("p", {}, h("span", { class: "quiet" }, `${this.word("document")}: `), h("bdi", {}, url ? link(new URL(url, location.href).href, name) ?? h("a", { href: url, target: "_blank", rel: "noopener" }, name) : name));
     fill(this.#files);
     return h("div", { class: "column tight", role: "group", "aria-label": this.word("attachments") }, document, this.#files, h("div", {}, add, input));
   }
