@@ -298,6 +298,16 @@ def test_jobs_are_bounded(stuck, monkeypatch):
         stuck.call("reply_cancel", {"job": reply["job"]})
 
 
+def test_one_owner_leaves_room_for_the_others(stuck, monkeypatch):
+    monkeypatch.setattr(_bridge, "_MOST_OF_ONE", 2)
+    begun = [stuck.call("send_document", email(), PDF, owner="ana") for _ in range(2)]
+    refused(stuck.call("send_document", email(), PDF, owner="ana"), "too_many_jobs")
+    assert stuck.call("send_document", email(), PDF, owner="bogdan")["status_name"] == "PENDING"
+    stuck.call("reply_cancel", {"job": begun[0]["job"]}, owner="ana")
+    assert finish(stuck, begun[0], "ana")[0]["status_name"] == "CANCELED"
+    assert stuck.call("send_document", email(), PDF, owner="ana")["status_name"] == "PENDING"
+
+
 def test_ends_are_not_kept_and_work_does_not_go_on_for_ever(stuck, silent, monkeypatch):
     begun = stuck.call("send_document", email(), PDF)
     silent.wait_for_connection()

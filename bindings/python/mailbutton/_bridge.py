@@ -18,7 +18,9 @@ _WAIT = 20.0
 # How long an end is kept, in case that the answer with it was lost; and how long work may take before it is cancelled.
 _KEPT = 60.0
 _OVERDUE = 3600.0
+# In all, and under way for one owner: nobody keeps the others from sending.
 _MOST = 64
+_MOST_OF_ONE = 16
 
 _WITHOUT_JSON = {
     "settings_get": _library.settings_get,
@@ -113,7 +115,7 @@ class Bridge:
         return None
 
     def _work(self, function: str, json: Optional[Json], pdf: Any, order: _Order) -> Reply:
-        with self._room() as is_there:
+        with self._room(order.owner) as is_there:
             if not is_there:
                 return _bad_call("too_many_jobs", "Too much is under way at once. Try again in a moment.")
             return self._begin(function, json, pdf, order)
@@ -150,14 +152,15 @@ class Bridge:
         return work.reply
 
     @contextmanager
-    def _room(self) -> Iterator[bool]:
+    def _room(self, owner: Hashable) -> Iterator[bool]:
         """Whether one more piece of work may start; an end makes room, the oldest that was told first."""
         with self._lock:
             if len(self._jobs) + self._starting >= _MOST:
                 ended = [name for name, work in self._jobs.items() if work.ended is not None]
                 for name in sorted(ended, key=lambda name: not self._jobs[name].is_told)[:1]:
                     del self._jobs[name]
-            is_there = len(self._jobs) + self._starting < _MOST
+            own = sum(work.ended is None and work.order.owner == owner for work in self._jobs.values())
+            is_there = len(self._jobs) + self._starting < _MOST and own < _MOST_OF_ONE
             self._starting += is_there
         try:
             yield is_there
