@@ -127,11 +127,13 @@ class Bridge:
             return _bad_call("bad_argument", "The JSON cannot be passed on to the library.")
         job = Job(pointer)
         work = _Work(job, order, self._account._store)
-        if job.done:
+        is_over, name = job.done, secrets.token_urlsafe(16)
+        # The answer of one that is over at once may get lost as well.
+        if not is_over or order.key is not None:
+            with self._lock:
+                self._jobs[name] = work
+        if is_over:
             return work.end()
-        name = secrets.token_urlsafe(16)
-        with self._lock:
-            self._jobs[name] = work
         threading.Thread(target=work.run, name="mailbutton-work", daemon=True).start()
         return work.pending(name, 0)
 
