@@ -165,6 +165,13 @@ def test_an_email_that_is_asked_for_again_is_the_same_one(bridge, server):
     assert len(server.wait_for_messages(5)) == 5
 
 
+def test_an_email_that_is_over_at_once_is_remembered_too(bridge, server, monkeypatch):
+    monkeypatch.setattr(_bridge.Job, "done", property(lambda job: job.wait(LONG) is not mailbutton.Status.PENDING))
+    first, again = (bridge.call("send_document", email(idempotency_key="7"), PDF) for _ in range(2))
+    assert first == again and first["reason"] == "accepted"
+    assert len(server.wait_for_messages(1)) == 1
+
+
 def test_an_email_that_was_refused_may_be_asked_for_again(bridge, server):
     named = email(to="unknown@example.test", idempotency_key="invoice-7")
     assert finish(bridge, bridge.call("send_document", named, PDF))[0]["status_name"] == "REFUSED"
